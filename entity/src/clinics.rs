@@ -1,0 +1,41 @@
+//! A clinic: where its people work and the zone its days are counted in.
+
+use sea_orm::entity::prelude::*;
+
+use crate::data_map::{Class, ColumnRule, Erasure, Export, Form, KeyOwner, Owner, TableRule};
+use crate::ids::ClinicId;
+
+/// A clinic: where its people work and the zone its days are counted in.
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "clinics")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: ClinicId,
+    pub name_sealed: Vec<u8>,
+    #[sea_orm(column_type = "Text")]
+    pub country: String,
+    #[sea_orm(column_type = "Text")]
+    pub zone: String,
+    pub phone_sealed: Option<Vec<u8>>,
+    pub version: i32,
+    pub created_at: DateTimeUtc,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// How each column is classed, stored, exported and erased.
+pub const RULES: TableRule = TableRule {
+    table: "clinics",
+    owner: Owner::Clinic("id"),
+    erasure: Erasure::Stays("belongs to the clinic"),
+    columns: &[
+        ColumnRule::new("id", Class::Reference, Form::Clear, Export::Yes),
+        ColumnRule::new("name_sealed", Class::Identity, Form::Sealed(KeyOwner::Clinic), Export::Yes),
+        ColumnRule::new("country", Class::Setting, Form::Clear, Export::Yes),
+        ColumnRule::new("zone", Class::Setting, Form::Clear, Export::Yes),
+        ColumnRule::new("phone_sealed", Class::Identity, Form::Sealed(KeyOwner::Clinic), Export::Yes),
+        ColumnRule::new("version", Class::Bookkeeping, Form::Clear, Export::No("internal bookkeeping")),
+        ColumnRule::new("created_at", Class::Time, Form::Clear, Export::No("internal bookkeeping")),
+    ],
+};

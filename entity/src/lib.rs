@@ -1,0 +1,62 @@
+//! The tables as sea-orm entities, one file each, and the data map that says how every column is treated.
+
+pub mod accounts;
+pub mod alerts;
+pub mod audit_events;
+pub mod audit_heads;
+pub mod care_relations;
+pub mod checkins;
+pub mod clinics;
+pub mod consents;
+pub mod data_keys;
+pub mod data_map;
+pub mod deliveries;
+pub mod delivery_policies;
+pub mod idempotency_keys;
+pub mod ids;
+pub mod invitations;
+pub mod jobs;
+pub mod journal_entries;
+pub mod journal_revisions;
+pub mod journal_shares;
+pub mod login_attempts;
+pub mod logins;
+pub mod notifications;
+pub mod patients;
+pub mod push_subscriptions;
+pub mod refresh_tokens;
+pub mod reminders;
+pub mod sessions;
+pub mod tombstones;
+pub mod zone_history;
+
+/// Every table, in the order in which the first migration makes them.
+pub const TABLES: &[&data_map::TableRule] = &[
+    &clinics::RULES,
+    &accounts::RULES,
+    &patients::RULES,
+    &data_keys::RULES,
+    &logins::RULES,
+    &refresh_tokens::RULES,
+    &login_attempts::RULES,
+    &invitations::RULES,
+    &care_relations::RULES,
+    &consents::RULES,
+    &checkins::RULES,
+    &journal_entries::RULES,
+    &journal_revisions::RULES,
+    &journal_shares::RULES,
+    &sessions::RULES,
+    &reminders::RULES,
+    &delivery_policies::RULES,
+    &zone_history::RULES,
+    &notifications::RULES,
+    &deliveries::RULES,
+    &push_subscriptions::RULES,
+    &alerts::RULES,
+    &tombstones::RULES,
+    &idempotency_keys::RULES,
+    &audit_events::RULES,
+    &audit_heads::RULES,
+    &jobs::RULES,
+];

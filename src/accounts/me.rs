@@ -1,0 +1,73 @@
+//! A person's own account.
+
+use entity::{accounts, zone_history};
+use sea_orm::{ActiveModelTrait, EntityTrait, Set, sea_query::OnConflict};
+
+use super::{
+    Caller,
+    dto::{AccountKind, Me, MePatch},
+    queries,
+};
+use crate::{
+    app::AppState,
+    db::WriteTx,
+    error::{ApiError, ApiResult},
+    reminders,
+};
+
+pub async fn read(app: &AppState, me: &Caller) -> ApiResult<Me> {
+    let row = accounts::Entity::find_by_id(me.account).one(app.db.reader()).await?.ok_or(ApiError::NotFound)?;
+    Ok(Me {
+        id: row.id,
+        kind: if me.is_patient() { AccountKind::Patient } else { AccountKind::Staff },
+        clinic_id: row.clinic_id,
+        display_name: queries::display_name(&row, &me.key)?,
+        email: me.key.open_text(queries::email_place(row.id), &row.email_sealed)?,
+        time_zone: row.zone,
+        locale: row.locale,
+        capabilities: me.capabilities().list().to_vec(),
+    })
+}
+
+/// Changes the account and, when a patient's zone changed, plans their reminders anew in the same transaction.
+pub async fn update(app: &AppState, me: &Caller, patch: MePatch) -> ApiResult<()> {
+    let writing = me.writing();
+    app.db
+        .write(&writing, async |tx| {
+            let moved = patch.time_zone.as_deref().is_some_and(|zone| zone != me.zone);
+            let row = accounts::ActiveModel {
+                id: Set(me.account),
+                name_sealed: patch.display_name.as_deref().map_or(sea_orm::NotSet, |name| {
+                    Set(me.key.seal_text(queries::name_place(me.account), name.trim()))
+                }),
+                zone: patch.time_zone.clone().map_or(sea_orm::NotSet, Set),
+                locale: patch.locale.clone().map_or(sea_orm::NotSet, Set),
+                ..Default::default()
+            };
+            if row.is_changed() {
+                row.update(tx.conn()).await?;
+            }
+            match (moved, me.is_patient(), patch.time_zone.as_deref()) {
+                (true, true, Some(zone)) => change_zone(tx, me, zone).await,
+                _ => Ok(()),
+            }
+        })
+        .await
+}
+
+async fn change_zone(tx: &WriteTx, me: &Caller, zone: &str) -> ApiResult<()> {
+    let row = zone_history::ActiveModel {
+        patient_id: Set(me.account.0.into()),
+        from_at: Set(tx.now()),
+        zone: Set(zone.to_owned()),
+    };
+    zone_history::Entity::insert(row)
+        .on_conflict(
+            OnConflict::columns([zone_history::Column::PatientId, zone_history::Column::FromAt])
+                .update_column(zone_history::Column::Zone)
+                .to_owned(),
+        )
+        .exec_without_returning(tx.conn())
+        .await?;
+    reminders::replan_patient(tx, me.account.0.into()).await
+}

@@ -1,0 +1,23 @@
+//! Who somebody is: registration by invitation, logins by device, access tokens, and the extractors by which a handler
+//! states who may call it.
+
+mod caller;
+mod code;
+mod dto;
+mod limits;
+mod logins;
+mod me;
+mod passwords;
+mod queries;
+mod register;
+mod routes;
+mod tokens;
+
+pub use caller::{Admin, Caller, Capabilities, Capability, Coordinator, Medical, Patient, Therapist};
+pub use code::{InvitationCode, hash as code_hash};
+pub use limits::{Bucket, count_attempt};
+pub use passwords::{BadHashing, Hashing, Passwords};
+pub use queries::{NewAccount, create_account, name_place, wrapped};
+pub use routes::{router, well_known};
+pub use logins::{Issued, issue};
+pub use tokens::{BadSigningKey, Tokens};

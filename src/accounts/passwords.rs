@@ -1,0 +1,112 @@
+//! Passwords: Argon2id (RFC 9106), off the async threads, with a bound on how many are hashed and how many wait.
+
+use std::sync::Arc;
+
+use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
+use tokio::sync::Semaphore;
+
+use crate::{
+    clock::Random,
+    error::{ApiError, ApiResult},
+};
+
+/// The cost of one hash. At least 19 MiB and two passes (OWASP Password Storage Cheat Sheet).
+#[derive(Debug, Clone, Copy)]
+pub struct Hashing {
+    pub memory_kib: u32,
+    pub iterations: u32,
+    pub parallelism: u32,
+    /// How many hashes run at once; each takes `memory_kib`.
+    pub concurrency: usize,
+}
+
+/// Hashes and checks passwords.
+#[derive(Clone)]
+pub struct Passwords {
+    params: Params,
+    running: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+    random: Arc<dyn Random>,
+    decoy: Arc<str>,
+}
+
+const WAITING: usize = 32;
+
+/// Why a stored hash could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("auth.argon2_*: these parameters are not usable: {0}")]
+pub struct BadHashing(String);
+
+impl Passwords {
+    pub fn new(hashing: Hashing, random: Arc<dyn Random>) -> Result<Self, BadHashing> {
+        let params = Params::new(hashing.memory_kib, hashing.iterations, hashing.parallelism, None)
+            .map_err(|error| BadHashing(error.to_string()))?;
+        let decoy = hash(&params, b"no account has this password", &random.bytes::<16>())
+            .map_err(|error| BadHashing(error.to_string()))?;
+        Ok(Self {
+            params,
+            running: Arc::new(Semaphore::new(hashing.concurrency.max(1))),
+            waiting: Arc::new(Semaphore::new(WAITING)),
+            random,
+            decoy: decoy.into(),
+        })
+    }
+
+    /// The hash to store, with its parameters in it.
+    pub async fn hash(&self, password: &str) -> ApiResult<String> {
+        let (params, salt) = (self.params.clone(), self.random.bytes::<16>());
+        let password = zeroize::Zeroizing::new(password.to_owned());
+        self.run(move || hash(&params, password.as_bytes(), &salt)).await?.map_err(ApiError::internal)
+    }
+
+    /// Whether the password is the one behind `stored`. Without a stored hash a decoy is checked, which takes as long
+    /// and never fits, so that a known address answers no slower than an unknown one.
+    pub async fn verify(&self, password: &str, stored: Option<&str>) -> ApiResult<bool> {
+        let known = stored.is_some();
+        let stored = stored.unwrap_or(&self.decoy).to_owned();
+        let password = zeroize::Zeroizing::new(password.to_owned());
+        let fits = self.run(move || verify(password.as_bytes(), &stored)).await?;
+        Ok(fits && known)
+    }
+
+    /// Whether a stored hash was made with other parameters than today's.
+    pub fn outdated(&self, stored: &str) -> bool {
+        let today = format!("m={},t={},p={}", self.params.m_cost(), self.params.t_cost(), self.params.p_cost());
+        !stored.contains(&today)
+    }
+
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> ApiResult<T> {
+        let busy = || ApiError::Unavailable { detail: "Too many people are logging in. Try again shortly.", retry_after: 2 };
+        let _place = self.waiting.try_acquire().map_err(|_| busy())?;
+        let turn = self.running.clone().acquire_owned().await.map_err(ApiError::internal)?;
+        tokio::task::spawn_blocking(move || {
+            let value = work();
+            drop(turn);
+            value
+        })
+        .await
+        .map_err(ApiError::internal)
+    }
+}
+
+fn hash(params: &Params, password: &[u8], salt: &[u8]) -> Result<String, argon2::password_hash::Error> {
+    let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+    Ok(argon.hash_password_with_salt(password, salt)?.to_string())
+}
+
+fn verify(password: &[u8], stored: &str) -> bool {
+    PasswordHash::new(stored).is_ok_and(|stored| Argon2::default().verify_password(password, &stored).is_ok())
+}
+
+/// 422 unless the password is long enough and not one of the first that anybody tries. Lengths in Unicode scalar
+/// values, as NIST SP 800-63B counts them.
+pub fn check(checks: &mut crate::validate::Checks, pointer: &str, password: &str, email: &str) {
+    checks.text(pointer, Some(password), 15, 256);
+    let plain: String = password.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
+    let distinct = plain.chars().collect::<std::collections::BTreeSet<_>>().len();
+    let local = email.split('@').next().unwrap_or("").to_lowercase();
+    let guessable = distinct < 5 || BLOCKLIST.lines().any(|entry| entry == plain) || (local.len() >= 4 && plain.starts_with(&local) && plain.len() < local.len() + 6);
+    checks.require(!guessable, pointer, "guessable_password", "is easy to guess; four random words are better");
+}
+
+const BLOCKLIST: &str = include_str!("../../content/password-blocklist.txt");

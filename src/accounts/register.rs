@@ -1,0 +1,192 @@
+//! Registration by invitation: one transaction takes the code, makes the account with its keys, puts the patient into
+//! the care of whoever invited, and logs the device in.
+
+use entity::{
+    accounts,
+    ids::{AccountId, ClinicId},
+    invitations,
+};
+use sea_orm::{
+    ColumnTrait, EntityTrait, QueryFilter,
+    sea_query::{Expr, ExprTrait},
+};
+use secrecy::ExposeSecret;
+
+use super::{
+    Bucket, Capabilities, InvitationCode, Issued, NewAccount, code, count_attempt, create_account, dto::Registration,
+    limits, logins, queries,
+};
+use crate::{
+    app::AppState,
+    audit::Event,
+    care,
+    db::WriteTx,
+    error::{ApiError, ApiResult},
+    vault::{DataKey, KeyOwner, OwnerKind},
+};
+
+/// Attempts with one valid code before it is burnt.
+const ATTEMPTS: i32 = 5;
+
+/// Makes the account and logs its first device in.
+///
+/// 422 for a code that is wrong, used, revoked or expired (all alike), 409 for an address that is taken.
+pub async fn register(app: &AppState, input: Registration, network: &str, request_id: &str) -> ApiResult<Issued> {
+    count_attempt(app, Bucket::Network(network)).await?;
+    let invitation = invitation(app, &input.invitation_code).await?;
+    let hash = app.passwords.hash(input.password.expose_secret()).await?;
+    let id = AccountId(app.random.uuid_v7(app.clock.now()));
+    let writing = logins::anonymous(id, invitation.clinic_id, request_id);
+    let issued = app
+        .db
+        .write(&writing, async |tx| join(app, tx, id, &invitation, input, hash).await)
+        .await?;
+    match issued {
+        Some(issued) => Ok(issued),
+        None => Err(taken(app, &invitation).await?),
+    }
+}
+
+async fn invitation(app: &AppState, typed: &str) -> ApiResult<invitations::Model> {
+    let invalid = || {
+        ApiError::invalid_field(
+            "/invitation_code",
+            "invitation_invalid",
+            "is not a valid invitation; check it for typing mistakes or ask your clinic for a new one",
+        )
+    };
+    let code = InvitationCode::read(typed).ok_or_else(invalid)?;
+    invitations::Entity::find()
+        .filter(invitations::Column::CodeHash.eq(code::hash(&app.limits_mac, &code)))
+        .filter(invitations::Column::UsedAt.is_null())
+        .filter(invitations::Column::RevokedAt.is_null())
+        .filter(invitations::Column::ExpiresAt.gt(app.clock.now()))
+        .filter(invitations::Column::Attempts.lt(ATTEMPTS))
+        .one(app.db.reader())
+        .await?
+        .ok_or_else(invalid)
+}
+
+/// None when the address is taken: nothing of the transaction counts then but the audit row.
+async fn join(
+    app: &AppState,
+    tx: &WriteTx,
+    id: AccountId,
+    invitation: &invitations::Model,
+    input: Registration,
+    password_hash: String,
+) -> ApiResult<Option<Issued>> {
+    let is_patient = invitation.kind == "patient";
+    let device = input.device_name.clone();
+    let account = NewAccount {
+        id,
+        clinic: invitation.clinic_id,
+        is_patient,
+        capabilities: Capabilities::parse(&invitation.capabilities),
+        profession: invitation.profession.clone(),
+        email: input.email,
+        display_name: input.display_name.trim().to_owned(),
+        zone: input.time_zone,
+        locale: input.locale,
+        password_hash,
+    };
+    if !create_account(tx.conn(), &app.vault, account, tx.now()).await? {
+        return Ok(None);
+    }
+    take(tx, invitation, id).await?;
+    if let (true, Some(member)) = (is_patient, invitation.member_id) {
+        care::begin(app, tx, id.0.into(), member, invitation.clinic_id).await?;
+    }
+    tx.audit(Event::new("accounts.register", id, format!("invitations/{}", invitation.id)));
+    let key = own_key(app, tx, id, is_patient).await?;
+    logins::issue(app, tx, (id, 1, is_patient), &key, &device).await.map(Some)
+}
+
+async fn own_key(app: &AppState, tx: &WriteTx, id: AccountId, is_patient: bool) -> ApiResult<DataKey> {
+    let kind = if is_patient { OwnerKind::Patient } else { OwnerKind::Account };
+    Ok(app.vault.unwrap(&queries::wrapped(tx.conn(), KeyOwner::new(kind, id)).await?)?)
+}
+
+/// Uses the invitation up; two people with one code race here, and one of them loses.
+async fn take(tx: &WriteTx, invitation: &invitations::Model, by: AccountId) -> ApiResult<()> {
+    let taken = invitations::Entity::update_many()
+        .col_expr(invitations::Column::UsedAt, Expr::value(tx.now()))
+        .col_expr(invitations::Column::UsedBy, Expr::value(by))
+        .filter(invitations::Column::Id.eq(invitation.id))
+        .filter(invitations::Column::UsedAt.is_null())
+        .filter(invitations::Column::RevokedAt.is_null())
+        .exec(tx.conn())
+        .await?;
+    if taken.rows_affected == 1 {
+        return Ok(());
+    }
+    Err(ApiError::conflict("invitation_used", "This invitation has just been used. Ask your clinic for a new one."))
+}
+
+/// Counts the attempt against the code, so that nobody with a valid code can try out addresses.
+async fn taken(app: &AppState, invitation: &invitations::Model) -> ApiResult<ApiError> {
+    invitations::Entity::update_many()
+        .col_expr(invitations::Column::Attempts, Expr::col(invitations::Column::Attempts).add(1))
+        .filter(invitations::Column::Id.eq(invitation.id))
+        .exec(app.db.writer())
+        .await?;
+    Ok(ApiError::conflict(
+        "registration_refused",
+        "No account could be made with these details. If you already have one, log in.",
+    ))
+}
+
+/// Checks e-mail and password and logs the device in. Unknown address and wrong password answer alike.
+pub async fn login(
+    app: &AppState,
+    input: super::dto::Credentials,
+    network: &str,
+    request_id: &str,
+) -> ApiResult<Issued> {
+    let pair = Bucket::LoginPair { email: &input.email, network };
+    count_attempt(app, Bucket::Network(network)).await?;
+    count_attempt(app, pair).await?;
+    let account = accounts::Entity::find()
+        .filter(accounts::Column::EmailIndex.eq(app.vault.index().email(&input.email)))
+        .filter(accounts::Column::State.eq("active"))
+        .one(app.db.reader())
+        .await?;
+    let stored = account.as_ref().map(|account| account.password_hash.as_str());
+    let fits = app.passwords.verify(input.password.expose_secret(), stored).await?;
+    let Some(account) = account.filter(|_| fits) else { return Err(wrong_credentials()) };
+    limits::forget(app, pair).await?;
+    let rehashed = if app.passwords.outdated(&account.password_hash) {
+        Some(app.passwords.hash(input.password.expose_secret()).await?)
+    } else {
+        None
+    };
+    let writing = logins::anonymous(account.id, ClinicId(account.clinic_id.0), request_id);
+    app.db
+        .write(&writing, async |tx| {
+            if let Some(hash) = rehashed {
+                rehash(tx, account.id, hash).await?;
+            }
+            let is_patient = account.kind == "patient";
+            let key = own_key(app, tx, account.id, is_patient).await?;
+            tx.audit(Event::new("accounts.login", account.id, format!("accounts/{}", account.id)));
+            logins::issue(app, tx, (account.id, account.epoch, is_patient), &key, &input.device_name).await
+        })
+        .await
+}
+
+async fn rehash(tx: &WriteTx, id: AccountId, hash: String) -> ApiResult<()> {
+    accounts::Entity::update_many()
+        .col_expr(accounts::Column::PasswordHash, Expr::value(hash))
+        .filter(accounts::Column::Id.eq(id))
+        .exec(tx.conn())
+        .await?;
+    Ok(())
+}
+
+fn wrong_credentials() -> ApiError {
+    ApiError::refused(
+        axum::http::StatusCode::UNAUTHORIZED,
+        "wrong_credentials",
+        "E-mail and password do not fit. Check both, or reset the password.",
+    )
+}

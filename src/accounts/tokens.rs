@@ -1,0 +1,166 @@
+//! Access tokens: JWT (RFC 7519, profile RFC 9068) signed with EdDSA, ten minutes long. They say which login speaks;
+//! whether that login still counts is read from the database on every request. No role is ever trusted from a token.
+
+use std::collections::HashMap;
+
+use aws_lc_rs::{
+    digest,
+    signature::{Ed25519KeyPair, KeyPair},
+};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
+use entity::ids::{AccountId, LoginId};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use moka::sync::Cache;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::vault::keyfile::SigningKey;
+
+const TYPE: &str = "at+jwt";
+const MAX_TOKEN_BYTES: usize = 2_048;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    sub: Uuid,
+    sid: Uuid,
+    iat: i64,
+    exp: i64,
+    jti: Uuid,
+}
+
+/// What a valid token says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bearer {
+    pub account: AccountId,
+    pub login: LoginId,
+    expires: i64,
+}
+
+struct Key {
+    kid: String,
+    encoding: EncodingKey,
+    public: String,
+}
+
+/// Signs and checks access tokens. The last key signs; all of them verify, so that keys can be changed.
+pub struct Tokens {
+    keys: Vec<Key>,
+    decoding: HashMap<String, DecodingKey>,
+    validation: Validation,
+    issuer: String,
+    audience: String,
+    seconds: i64,
+    // By hash of the token; checking a signature costs more than the rest of a small request.
+    checked: Cache<[u8; 32], Bearer>,
+}
+
+/// A signing key that is not an Ed25519 key in PKCS#8.
+#[derive(Debug, thiserror::Error)]
+#[error("signing key `{0}` is not an Ed25519 key in PKCS#8 form; make a new one with `afterglow keys generate`")]
+pub struct BadSigningKey(String);
+
+impl Tokens {
+    /// `seconds` is the life of a token.
+    pub fn new(keys: &[SigningKey], issuer: &str, audience: &str, seconds: i64) -> Result<Self, BadSigningKey> {
+        let keys = keys.iter().map(load).collect::<Result<Vec<_>, _>>()?;
+        let decoding = keys
+            .iter()
+            .map(|key| DecodingKey::from_ed_components(&key.public).map(|decoding| (key.kid.clone(), decoding)))
+            .collect::<Result<_, _>>()
+            .map_err(|_| BadSigningKey("unknown".into()))?;
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        validation.set_issuer(&[issuer]);
+        validation.set_audience(&[audience]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        // Expiry is checked below against the injected clock.
+        validation.validate_exp = false;
+        Ok(Self {
+            keys,
+            decoding,
+            validation,
+            issuer: issuer.into(),
+            audience: audience.into(),
+            seconds,
+            checked: Cache::new(100_000),
+        })
+    }
+
+    /// Life of a token in seconds.
+    pub fn seconds(&self) -> i64 {
+        self.seconds
+    }
+
+    /// A token for one login.
+    pub fn sign(
+        &self,
+        account: AccountId,
+        login: LoginId,
+        jti: Uuid,
+        now: DateTime<Utc>,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
+        let key = self.keys.last().ok_or(jsonwebtoken::errors::ErrorKind::InvalidKeyFormat)?;
+        let header = Header { typ: Some(TYPE.into()), kid: Some(key.kid.clone()), ..Header::new(Algorithm::EdDSA) };
+        let claims = Claims {
+            iss: self.issuer.clone(),
+            aud: self.audience.clone(),
+            sub: account.0,
+            sid: login.0,
+            iat: now.timestamp(),
+            exp: now.timestamp() + self.seconds,
+            jti,
+        };
+        jsonwebtoken::encode(&header, &claims, &key.encoding)
+    }
+
+    /// What the token says if it is genuine and not expired at `now`.
+    pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Option<Bearer> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return None;
+        }
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
+        let bearer = match self.checked.get(&hash) {
+            Some(bearer) => bearer,
+            None => {
+                let bearer = self.check(token)?;
+                self.checked.insert(hash, bearer);
+                bearer
+            }
+        };
+        (bearer.expires > now.timestamp()).then_some(bearer)
+    }
+
+    fn check(&self, token: &str) -> Option<Bearer> {
+        let header = jsonwebtoken::decode_header(token).ok()?;
+        if header.typ.as_deref() != Some(TYPE) || header.alg != Algorithm::EdDSA {
+            return None;
+        }
+        let key = self.decoding.get(header.kid.as_deref()?)?;
+        let claims = jsonwebtoken::decode::<Claims>(token, key, &self.validation).ok()?.claims;
+        Some(Bearer { account: claims.sub.into(), login: claims.sid.into(), expires: claims.exp })
+    }
+
+    /// The public keys as a JWK set (RFC 7517, RFC 8037).
+    pub fn jwks(&self) -> serde_json::Value {
+        let keys: Vec<_> = self
+            .keys
+            .iter()
+            .map(|key| json!({"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": key.kid, "x": key.public}))
+            .collect();
+        json!({ "keys": keys })
+    }
+}
+
+fn load(key: &SigningKey) -> Result<Key, BadSigningKey> {
+    let bad = || BadSigningKey(key.kid.clone());
+    let pair = Ed25519KeyPair::from_pkcs8(&key.pkcs8).map_err(|_| bad())?;
+    Ok(Key {
+        kid: key.kid.clone(),
+        encoding: EncodingKey::from_ed_der(&key.pkcs8),
+        public: BASE64_URL_SAFE_NO_PAD.encode(pair.public_key().as_ref()),
+    })
+}

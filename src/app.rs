@@ -1,0 +1,180 @@
+//! The program's parts put together, and the one router.
+
+use std::{ops::Deref, sync::Arc};
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{HeaderName, HeaderValue, Method, header},
+    middleware,
+};
+use tokio::sync::Notify;
+use tower_http::{
+    catch_panic::CatchPanicLayer, cors::CorsLayer, set_header::SetResponseHeaderLayer, timeout::TimeoutLayer,
+};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{
+    accounts::{self, Hashing, Passwords, Tokens},
+    audit::{AuditKey, Reads},
+    care, checkins,
+    clock::{Clock, Random},
+    config::Config,
+    db::{Db, Opening},
+    error::render_problems,
+    health, journal,
+    openapi::ApiDoc,
+    push, reminders, sessions, telemetry,
+    vault::{Mac, Vault, keyfile::KeySet},
+};
+
+/// Largest body of an ordinary operation, in bytes.
+pub const BODY_LIMIT: usize = 64 * 1024;
+/// Largest body of a journal operation, in bytes.
+pub const JOURNAL_BODY_LIMIT: usize = 1024 * 1024;
+
+/// What handlers share. Cheap to clone.
+#[derive(Clone)]
+pub struct AppState(Arc<App>);
+
+/// The parts.
+pub struct App {
+    pub config: Config,
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+    pub db: Db,
+    pub vault: Vault,
+    pub tokens: Tokens,
+    pub passwords: Passwords,
+    pub reads: Reads,
+    pub push: push::Sender,
+    /// Nudges the scheduler's loop.
+    pub wake: Arc<Notify>,
+    pub cursor_mac: Mac,
+    pub idempotency_mac: Mac,
+    pub refresh_mac: Mac,
+    pub limits_mac: Mac,
+    pub receipt_mac: Mac,
+}
+
+impl Deref for AppState {
+    type Target = App;
+
+    fn deref(&self) -> &App {
+        &self.0
+    }
+}
+
+/// Why the program could not be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    #[error("database.url: the database cannot be opened: {0}")]
+    Database(#[from] sea_orm::DbErr),
+    #[error(transparent)]
+    SigningKey(#[from] accounts::BadSigningKey),
+    #[error(transparent)]
+    Hashing(#[from] accounts::BadHashing),
+    #[error("push: {0}")]
+    Push(#[from] push::BuildError),
+}
+
+impl AppState {
+    /// Opens the database and puts the parts together; starts the task that records reads.
+    pub async fn build(
+        config: Config,
+        keys: &KeySet,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, BuildError> {
+        let vault = Vault::new(keys, random.clone());
+        let wake = Arc::new(Notify::new());
+        let url = config.database_url();
+        let opening = Opening {
+            url: &url,
+            max_connections: config.database.max_connections,
+            sqlite_full_sync: config.sqlite_full_sync(),
+        };
+        let db = Db::open(&opening, (clock.clone(), random.clone()), AuditKey::new(vault.mac("audit")), wake.clone()).await?;
+        let auth = &config.auth;
+        let hashing = Hashing {
+            memory_kib: auth.argon2_memory_kib,
+            iterations: auth.argon2_iterations,
+            parallelism: auth.argon2_parallelism,
+            concurrency: auth.argon2_concurrency,
+        };
+        Ok(Self(Arc::new(App {
+            tokens: Tokens::new(&keys.signing, &auth.issuer, &auth.audience, auth.access_token_seconds)?,
+            passwords: Passwords::new(hashing, random.clone())?,
+            reads: Reads::start(db.clone()),
+            push: push::Sender::new(&config, keys, vault.mac("topic"))?,
+            cursor_mac: vault.mac("cursor"),
+            idempotency_mac: vault.mac("idempotency"),
+            refresh_mac: vault.mac("refresh"),
+            limits_mac: vault.mac("limits"),
+            receipt_mac: vault.mac("receipt"),
+            config,
+            clock,
+            random,
+            db,
+            vault,
+            wake,
+        })))
+    }
+}
+
+/// All operations, with their document.
+pub fn api() -> OpenApiRouter<AppState> {
+    let v1 = OpenApiRouter::new()
+        .merge(accounts::router())
+        .merge(care::router())
+        .merge(checkins::router())
+        .merge(journal::router())
+        .merge(sessions::router())
+        .merge(reminders::router())
+        .merge(push::router());
+    OpenApiRouter::with_openapi(ApiDoc::openapi())
+        .nest("/v1", v1)
+        .merge(accounts::well_known())
+        .merge(health::router())
+}
+
+/// The router with everything around it: limits, ids, logs, problems.
+pub fn router(app: AppState) -> Router {
+    let (router, document) = api().split_for_parts();
+    let timeout = std::time::Duration::from_secs(app.config.server.request_timeout_seconds);
+    router
+        .merge(health::documents(document))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::REQUEST_TIMEOUT, timeout))
+        .layer(CatchPanicLayer::new())
+        .layer(cors(&app.config))
+        .layer(middleware::from_fn(render_problems))
+        .layer(header_unless_set(header::CACHE_CONTROL, "no-store"))
+        .layer(header_unless_set(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header_unless_set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains"))
+        .layer(header_unless_set(header::REFERRER_POLICY, "no-referrer"))
+        .layer(middleware::from_fn(telemetry::access_log))
+        .layer(middleware::from_fn(telemetry::request_id))
+        .with_state(app)
+}
+
+fn header_unless_set(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+}
+
+/// Closed unless origins are configured.
+fn cors(config: &Config) -> CorsLayer {
+    let origins: Vec<HeaderValue> =
+        config.server.cors_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect();
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_MATCH,
+            HeaderName::from_static("idempotency-key"),
+        ])
+        .expose_headers([header::ETAG, header::RETRY_AFTER])
+}

@@ -1,0 +1,167 @@
+//! Invitations: made by staff, used once, shown once.
+
+use chrono::{DateTime, Duration, Utc};
+use entity::{
+    ids::{AccountId, ClinicId, InvitationId},
+    invitations,
+};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
+};
+
+use super::{
+    clinic,
+    dto::{Invitation, InvitationCreate, InvitationKind, InvitationPreview},
+};
+use crate::{
+    accounts::{Caller, Capabilities, Capability, InvitationCode, code_hash},
+    app::AppState,
+    audit::Event,
+    db::WriteTx,
+    error::{ApiError, ApiResult},
+    idempotency::{Answer, Replay},
+    vault::{DataKey, Place},
+};
+
+/// Life of a code.
+const LIFE: Duration = Duration::days(7);
+
+fn label_place(id: InvitationId) -> Place {
+    Place::new("invitations", "label_sealed", id)
+}
+
+/// Admins invite staff, therapists and coordinators invite patients: 403 otherwise.
+fn may_invite(me: &Caller, kind: InvitationKind) -> ApiResult<()> {
+    let allowed: &[Capability] = match kind {
+        InvitationKind::Staff => &[Capability::Admin],
+        InvitationKind::Patient => &[Capability::Therapist],
+    };
+    if !me.is_patient() && allowed.iter().any(|one| me.capabilities().has(*one)) {
+        return Ok(());
+    }
+    Err(ApiError::forbidden(
+        "forbidden_role",
+        "Admins invite staff and therapists invite patients; ask one of them.",
+    ))
+}
+
+/// Makes an invitation and answers with its code.
+pub async fn create(
+    app: &AppState,
+    me: &Caller,
+    input: InvitationCreate,
+    replay: Option<&Replay>,
+) -> ApiResult<Answer> {
+    may_invite(me, input.kind)?;
+    let key = clinic::key(app, me.clinic).await?;
+    let code = InvitationCode::draw(app.random.as_ref());
+    app.db
+        .write_once(&me.writing(), replay, &me.key, async |tx| {
+            let row = create_invitation_row(app, tx, (me.clinic, me.account), &input, &code, Some(&key)).await?;
+            let mut body = view(row, &key)?;
+            body.code = Some(code.shown());
+            Answer::created(&body, None)
+        })
+        .await
+}
+
+/// The row of a new invitation; patients come into the care of whoever invites them.
+pub async fn create_invitation_row(
+    app: &AppState,
+    tx: &WriteTx,
+    (clinic, by): (ClinicId, AccountId),
+    input: &InvitationCreate,
+    code: &InvitationCode,
+    key: Option<&DataKey>,
+) -> ApiResult<invitations::Model> {
+    let id = InvitationId(app.random.uuid_v7(tx.now()));
+    let label = input.label.as_deref().zip(key).map(|(label, key)| key.seal_text(label_place(id), label));
+    let row = invitations::Model {
+        id,
+        clinic_id: clinic,
+        kind: input.kind.as_str().to_owned(),
+        code_hash: code_hash(&app.limits_mac, code),
+        invited_by: by,
+        member_id: (input.kind == InvitationKind::Patient).then_some(by),
+        capabilities: Capabilities::new(input.capabilities.clone()).to_string(),
+        profession: input.profession.clone(),
+        label_sealed: label,
+        attempts: 0,
+        created_at: tx.now(),
+        expires_at: tx.now() + LIFE,
+        used_at: None,
+        used_by: None,
+        revoked_at: None,
+    };
+    let active: invitations::ActiveModel = row.clone().into();
+    invitations::Entity::insert(active.reset_all()).exec_without_returning(tx.conn()).await?;
+    tx.audit(Event { subject: None, ..Event::new("care.invite", by, format!("invitations/{id}")) });
+    Ok(row)
+}
+
+fn view(row: invitations::Model, key: &DataKey) -> ApiResult<Invitation> {
+    Ok(Invitation {
+        id: row.id,
+        kind: kind(&row),
+        code: None,
+        label: row.label_sealed.map(|sealed| key.open_text(label_place(row.id), &sealed)).transpose()?,
+        created_at: row.created_at,
+        expires_at: row.expires_at,
+        used_at: row.used_at,
+        revoked_at: row.revoked_at,
+    })
+}
+
+fn kind(row: &invitations::Model) -> InvitationKind {
+    if row.kind == "staff" { InvitationKind::Staff } else { InvitationKind::Patient }
+}
+
+/// The caller's own invitations.
+pub async fn list(app: &AppState, me: &Caller) -> ApiResult<Vec<Invitation>> {
+    let key = clinic::key(app, me.clinic).await?;
+    let rows = invitations::Entity::find()
+        .filter(invitations::Column::ClinicId.eq(me.clinic))
+        .filter(invitations::Column::InvitedBy.eq(me.account))
+        .order_by_desc(invitations::Column::CreatedAt)
+        .order_by_desc(invitations::Column::Id)
+        .limit(100)
+        .all(app.db.reader())
+        .await?;
+    rows.into_iter().map(|row| view(row, &key)).collect()
+}
+
+/// Revokes one of the caller's own invitations that was not used yet.
+pub async fn revoke(app: &AppState, me: &Caller, id: InvitationId) -> ApiResult<()> {
+    app.db
+        .write(&me.writing(), async |tx| {
+            let revoked = invitations::Entity::update_many()
+                .col_expr(invitations::Column::RevokedAt, Expr::value(tx.now()))
+                .filter(invitations::Column::Id.eq(id))
+                .filter(invitations::Column::InvitedBy.eq(me.account))
+                .filter(invitations::Column::UsedAt.is_null())
+                .filter(invitations::Column::RevokedAt.is_null())
+                .exec(tx.conn())
+                .await?;
+            if revoked.rows_affected == 0 {
+                return Err(ApiError::NotFound);
+            }
+            tx.audit(Event { subject: None, ..Event::new("care.revoke_invitation", me.account, format!("invitations/{id}")) });
+            Ok(())
+        })
+        .await
+}
+
+/// What a valid code leads to; 404 for any other.
+pub async fn preview(app: &AppState, typed: &str, now: DateTime<Utc>) -> ApiResult<InvitationPreview> {
+    let code = InvitationCode::read(typed).ok_or(ApiError::NotFound)?;
+    let row = invitations::Entity::find()
+        .filter(invitations::Column::CodeHash.eq(code_hash(&app.limits_mac, &code)))
+        .filter(invitations::Column::UsedAt.is_null())
+        .filter(invitations::Column::RevokedAt.is_null())
+        .filter(invitations::Column::ExpiresAt.gt(now))
+        .one(app.db.reader())
+        .await?
+        .ok_or(ApiError::NotFound)?;
+    let clinic_name = clinic::read(app, row.clinic_id).await?.name;
+    Ok(InvitationPreview { kind: kind(&row), clinic_name, expires_at: row.expires_at })
+}

@@ -1,0 +1,148 @@
+//! [`SharedPatient`]: a therapist together with a patient in their care. Its fields are private: what belongs to the
+//! patient is reached only through [`SharedPatient::read`] and [`SharedPatient::write`], which record the act before
+//! the answer leaves.
+
+use axum::{extract::FromRequestParts, http::request::Parts};
+use entity::ids::PatientId;
+use sea_orm::{ConnectionTrait, DatabaseConnection, FromQueryResult, Statement};
+
+use crate::{
+    accounts::{Caller, Therapist},
+    app::AppState,
+    audit::Event,
+    db::{WriteTx, Writing},
+    error::{ApiError, ApiResult},
+    extract::path_id,
+    idempotency::{Answer, Replay},
+    vault::{DataKey, KeyOwner, OwnerKind, WrappedKey},
+};
+
+/// What a use case needs to know of the patient it is about.
+#[derive(Debug)]
+pub struct Scope {
+    pub patient: PatientId,
+    /// Opens what the patient wrote; what of it may be opened is the query's business.
+    pub key: DataKey,
+    pub zone: String,
+}
+
+/// A therapist and a patient whose care they take part in.
+#[derive(Debug)]
+pub struct SharedPatient {
+    me: Caller,
+    scope: Scope,
+}
+
+#[derive(FromQueryResult)]
+struct Row {
+    zone: String,
+    kek_id: String,
+    generation: i32,
+    wrapped: Vec<u8>,
+}
+
+const RELATION: &str = "SELECT a.zone, k.kek_id, k.generation, k.wrapped FROM care_relations r \
+     JOIN accounts a ON a.id = r.patient_id AND a.state = 'active' \
+     JOIN data_keys k ON k.owner_kind = 'patient' AND k.owner_id = r.patient_id \
+     WHERE r.patient_id = $1 AND r.member_id = $2 AND r.ended_at IS NULL";
+
+impl SharedPatient {
+    /// 404 unless the therapist takes part in the patient's care now.
+    pub async fn find(app: &AppState, therapist: Therapist, patient: PatientId) -> ApiResult<Self> {
+        let me = therapist.into_caller();
+        let statement = Statement::from_sql_and_values(
+            app.db.reader().get_database_backend(),
+            RELATION,
+            [patient.0.into(), me.account.0.into()],
+        );
+        let row = app.db.reader().query_one_raw(statement).await?.ok_or(ApiError::NotFound)?;
+        let row = Row::from_query_result(&row, "")?;
+        let key = app.vault.unwrap(&WrappedKey {
+            owner: KeyOwner::new(OwnerKind::Patient, patient),
+            kek_id: row.kek_id,
+            generation: row.generation,
+            wrapped: row.wrapped,
+        })?;
+        Ok(Self { me, scope: Scope { patient, key, zone: row.zone } })
+    }
+
+    /// The member of staff.
+    pub fn therapist(&self) -> &Caller {
+        &self.me
+    }
+
+    /// Reads, records who read what, and only then returns what was read.
+    pub async fn read<T>(
+        &self,
+        app: &AppState,
+        action: &'static str,
+        resource: String,
+        query: impl AsyncFnOnce(&DatabaseConnection, &Scope) -> ApiResult<T>,
+    ) -> ApiResult<T> {
+        let found = query(app.db.reader(), &self.scope).await;
+        let event = Event::new(action, self.scope.patient, resource);
+        let event = if found.is_ok() { event } else { event.refused() };
+        let row = event.stamp(app.clock.now(), Some(self.me.account), &self.me.request_id);
+        app.reads.record(self.me.clinic.0, row).await?;
+        found
+    }
+
+    /// Writes under the patient's lock, with the act in the audit chain of the same transaction.
+    pub async fn write<T>(
+        &self,
+        app: &AppState,
+        action: &'static str,
+        resource: String,
+        work: impl AsyncFnOnce(&WriteTx, &Scope) -> ApiResult<T>,
+    ) -> ApiResult<T> {
+        app.db
+            .write(&self.writing(), async |tx| {
+                tx.audit(Event::new(action, self.scope.patient, resource));
+                self.still_in_care(tx).await?;
+                work(tx, &self.scope).await
+            })
+            .await
+    }
+
+    /// Like [`SharedPatient::write`], for creating requests with an idempotency key.
+    pub async fn write_once(
+        &self,
+        app: &AppState,
+        action: &'static str,
+        resource: String,
+        replay: Option<&Replay>,
+        work: impl AsyncFnOnce(&WriteTx, &Scope) -> ApiResult<Answer>,
+    ) -> ApiResult<Answer> {
+        app.db
+            .write_once(&self.writing(), replay, &self.me.key, async |tx| {
+                tx.audit(Event::new(action, self.scope.patient, resource));
+                self.still_in_care(tx).await?;
+                work(tx, &self.scope).await
+            })
+            .await
+    }
+
+    fn writing(&self) -> Writing<'_> {
+        Writing { patient: Some(self.scope.patient), ..self.me.writing() }
+    }
+
+    /// Under the patient's lock: care may have ended since the request came in.
+    async fn still_in_care(&self, tx: &WriteTx) -> ApiResult<()> {
+        let statement = Statement::from_sql_and_values(
+            tx.conn().get_database_backend(),
+            "SELECT 1 AS one FROM care_relations WHERE patient_id = $1 AND member_id = $2 AND ended_at IS NULL",
+            [self.scope.patient.0.into(), self.me.account.0.into()],
+        );
+        tx.conn().query_one_raw(statement).await?.map(drop).ok_or(ApiError::NotFound)
+    }
+}
+
+impl FromRequestParts<AppState> for SharedPatient {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> ApiResult<Self> {
+        let therapist = Therapist::from_request_parts(parts, app).await?;
+        let patient = path_id(parts, app, "patient_id").await?;
+        Self::find(app, therapist, patient.into()).await
+    }
+}

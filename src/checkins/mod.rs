@@ -1,0 +1,10 @@
+//! Mood check-ins: the one home of the daily form. A patient creates, reads, edits and deletes their own; only mood is
+//! required. A very low one carries a crisis card in its answer and commits an alert in the same transaction.
+
+mod dto;
+mod queries;
+mod routes;
+mod rules;
+
+pub use dto::{CrisisCard, check_emotions};
+pub use routes::router;

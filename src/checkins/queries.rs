@@ -1,0 +1,170 @@
+//! Rows of check-ins. The owner is part of every predicate.
+
+use entity::{
+    alerts, checkins,
+    ids::{AlertId, CheckinId, PatientId},
+};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set};
+
+use super::{
+    dto::{Checkin, CheckinPatch},
+    rules::{self, Detail, Draft},
+};
+use crate::{
+    db::WriteTx,
+    error::{ApiError, ApiResult},
+    page::Page,
+    vault::{DataKey, Place},
+};
+
+fn place(id: CheckinId) -> Place {
+    Place::new("checkins", "detail_sealed", id)
+}
+
+fn seal(key: &DataKey, id: CheckinId, detail: &Detail) -> Option<Vec<u8>> {
+    (!detail.is_empty()).then(|| key.seal_json(place(id), detail))
+}
+
+/// The check-in as its owner reads it.
+pub fn view(row: checkins::Model, key: &DataKey) -> ApiResult<Checkin> {
+    let detail: Detail = match &row.detail_sealed {
+        Some(sealed) => key.open_json(place(row.id), sealed)?,
+        None => Detail::default(),
+    };
+    Ok(Checkin {
+        id: row.id,
+        version: row.version,
+        mood: row.mood,
+        anxiety: row.anxiety,
+        energy: row.energy,
+        sleep_hours: row.sleep_hours,
+        emotions: detail.emotions,
+        note: detail.note,
+        scheduled_at: row.scheduled_at,
+        started_at: row.started_at,
+        taken_at: row.taken_at,
+        local_date: row.local_date,
+        local_time: row.local_time,
+        time_zone: row.zone,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+        crisis_card: None,
+    })
+}
+
+/// Inserts the draft and, when it is very low, the alert beside it.
+pub async fn insert(
+    tx: &WriteTx,
+    patient: PatientId,
+    key: &DataKey,
+    (id, alert): (CheckinId, AlertId),
+    draft: Draft,
+) -> ApiResult<checkins::Model> {
+    let flagged = rules::is_very_low(draft.mood, draft.anxiety, &draft.detail);
+    let row = checkins::Model {
+        patient_id: patient,
+        id,
+        version: 1,
+        sync_seq: tx.sync_seq(),
+        local_date: draft.local_date,
+        local_time: draft.local_time,
+        zone: draft.zone,
+        scheduled_at: draft.scheduled_at,
+        started_at: draft.started_at,
+        taken_at: draft.taken_at,
+        mood: draft.mood,
+        anxiety: draft.anxiety,
+        energy: draft.energy,
+        sleep_hours: draft.sleep_hours,
+        detail_sealed: seal(key, id, &draft.detail),
+        flagged,
+        created_at: tx.now(),
+        updated_at: tx.now(),
+    };
+    let active: checkins::ActiveModel = row.clone().into();
+    checkins::Entity::insert(active.reset_all()).exec_without_returning(tx.conn()).await?;
+    if flagged {
+        raise_alert(tx, patient, alert, id).await?;
+    }
+    Ok(row)
+}
+
+async fn raise_alert(tx: &WriteTx, patient: PatientId, alert: AlertId, checkin: CheckinId) -> ApiResult<()> {
+    let row = alerts::ActiveModel {
+        patient_id: Set(patient),
+        id: Set(alert),
+        rule: Set(rules::VERY_LOW.to_owned()),
+        level: Set("moderate".to_owned()),
+        source_kind: Set("checkin".to_owned()),
+        source_id: Set(checkin.0),
+        step: Set(0),
+        raised_at: Set(tx.now()),
+        acknowledged_at: Set(None),
+        acknowledged_by: Set(None),
+        note_sealed: Set(None),
+    };
+    alerts::Entity::insert(row).exec_without_returning(tx.conn()).await?;
+    Ok(())
+}
+
+/// One check-in, 404 unless it is the patient's.
+pub async fn find(conn: &impl ConnectionTrait, patient: PatientId, id: CheckinId) -> ApiResult<checkins::Model> {
+    checkins::Entity::find_by_id((patient, id)).one(conn).await?.ok_or(ApiError::NotFound)
+}
+
+/// A page, latest first.
+pub async fn list(conn: &impl ConnectionTrait, patient: PatientId, page: &Page) -> ApiResult<Vec<checkins::Model>> {
+    let query = checkins::Entity::find().filter(checkins::Column::PatientId.eq(patient));
+    Ok(page.newest_first(query, checkins::Column::TakenAt, checkins::Column::Id).all(conn).await?)
+}
+
+/// Changes a check-in that is still at `version`, else 412. What becomes very low by it raises its alert now.
+pub async fn update(
+    tx: &WriteTx,
+    patient: PatientId,
+    key: &DataKey,
+    (id, alert, version): (CheckinId, AlertId, i32),
+    patch: CheckinPatch,
+) -> ApiResult<checkins::Model> {
+    let row = find(tx.conn(), patient, id).await?;
+    if row.version != version {
+        return Err(ApiError::stale());
+    }
+    let before: Detail = match &row.detail_sealed {
+        Some(sealed) => key.open_json(place(id), sealed)?,
+        None => Detail::default(),
+    };
+    let detail = rules::patched(before, &patch);
+    let mood = patch.mood.unwrap_or(row.mood);
+    let anxiety = patch.anxiety.apply(row.anxiety);
+    let very_low = rules::is_very_low(mood, anxiety, &detail);
+    if very_low && !row.flagged {
+        raise_alert(tx, patient, alert, id).await?;
+    }
+    let changed = checkins::ActiveModel {
+        patient_id: Set(patient),
+        id: Set(id),
+        version: Set(version + 1),
+        sync_seq: Set(tx.sync_seq()),
+        mood: Set(mood),
+        anxiety: Set(anxiety),
+        energy: Set(patch.energy.apply(row.energy)),
+        sleep_hours: Set(patch.sleep_hours.apply(row.sleep_hours)),
+        detail_sealed: Set(seal(key, id, &detail)),
+        // Once raised it stays: a later edit does not take an alert back.
+        flagged: Set(row.flagged || very_low),
+        updated_at: Set(tx.now()),
+        ..Default::default()
+    };
+    Ok(changed.update(tx.conn()).await?)
+}
+
+/// Deletes a check-in that is still at `version` and leaves a tombstone for devices that are offline.
+pub async fn delete(tx: &WriteTx, patient: PatientId, id: CheckinId, version: i32) -> ApiResult<()> {
+    let row = find(tx.conn(), patient, id).await?;
+    if row.version != version {
+        return Err(ApiError::stale());
+    }
+    checkins::Entity::delete_by_id((patient, id)).exec(tx.conn()).await?;
+    crate::sync::bury(tx, patient, "checkins", id).await
+}

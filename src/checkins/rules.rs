@@ -1,0 +1,127 @@
+//! What a check-in is, without database or clock.
+
+use chrono::{DateTime, Duration, NaiveDate, SubsecRound, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::dto::{CheckinCreate, CheckinPatch};
+use crate::{
+    error::{ApiError, ApiResult},
+    reminders::rules::localtime::{LocalTime, Zone},
+};
+
+/// The words of `content/journal_templates.json` → `emotionTags`; a test compares them.
+pub const EMOTIONS: [&str; 20] = [
+    "calm", "hopeful", "grateful", "connected", "curious", "joyful", "tender", "relieved", "tired", "sad", "anxious",
+    "irritable", "angry", "numb", "lonely", "ashamed", "guilty", "overwhelmed", "confused", "hopeless",
+];
+
+/// The rule of `content/measures/daily-check-in.json` that a single form can meet.
+pub const VERY_LOW: &str = "checkin-very-low";
+
+/// How far back a form filled in offline may lie.
+const OLDEST: Duration = Duration::days(366);
+/// How wrong a phone's clock may be.
+const SKEW: Duration = Duration::minutes(5);
+
+/// The words of a check-in: what is sealed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Detail {
+    #[serde(default)]
+    pub emotions: Vec<String>,
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+impl Detail {
+    pub fn is_empty(&self) -> bool {
+        self.emotions.is_empty() && self.note.is_none()
+    }
+}
+
+/// A check-in that may be stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draft {
+    pub mood: i32,
+    pub anxiety: Option<i32>,
+    pub energy: Option<i32>,
+    pub sleep_hours: Option<f64>,
+    pub detail: Detail,
+    pub scheduled_at: Option<DateTime<Utc>>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub taken_at: DateTime<Utc>,
+    pub local_date: NaiveDate,
+    pub local_time: String,
+    pub zone: String,
+}
+
+/// Places the form on the patient's own calendar. 422 for instants that cannot be true.
+pub fn draft(input: CheckinCreate, zone: &str, now: DateTime<Utc>) -> ApiResult<Draft> {
+    let taken_at = input.taken_at.unwrap_or(now).trunc_subsecs(3);
+    for (pointer, at) in
+        [("/taken_at", Some(taken_at)), ("/started_at", input.started_at), ("/scheduled_at", input.scheduled_at)]
+    {
+        if at.is_some_and(|at| at > now + SKEW || at < now - OLDEST) {
+            return Err(ApiError::invalid_field(pointer, "impossible_time", "must lie within the last year, not ahead"));
+        }
+    }
+    let wall = Zone::parse(zone).map_err(ApiError::internal)?;
+    Ok(Draft {
+        mood: input.mood,
+        anxiety: input.anxiety,
+        energy: input.energy,
+        sleep_hours: input.sleep_hours,
+        detail: Detail { emotions: input.emotions, note: input.note },
+        scheduled_at: input.scheduled_at.map(|at| at.trunc_subsecs(3)),
+        started_at: input.started_at.map(|at| at.trunc_subsecs(3)),
+        taken_at,
+        local_date: wall.local_date(taken_at),
+        local_time: LocalTime::of(wall.local(taken_at)).to_string(),
+        zone: zone.to_owned(),
+    })
+}
+
+/// Whether the daily form's own rule asks for the crisis card: mood 0 or 1 together with anxiety from 8 or "hopeless".
+pub fn is_very_low(mood: i32, anxiety: Option<i32>, detail: &Detail) -> bool {
+    let hopeless = detail.emotions.iter().any(|emotion| emotion == "hopeless");
+    mood <= 1 && (hopeless || anxiety.is_some_and(|anxiety| anxiety >= 8))
+}
+
+/// The words after a patch.
+pub fn patched(detail: Detail, patch: &CheckinPatch) -> Detail {
+    Detail {
+        emotions: patch.emotions.clone().apply(Some(detail.emotions)).unwrap_or_default(),
+        note: patch.note.clone().apply(detail.note),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_emotions_are_those_of_the_content() {
+        let templates: serde_json::Value =
+            serde_json::from_str(include_str!("../../content/journal_templates.json")).unwrap();
+        let words: Vec<&str> = templates["emotionTags"].as_array().unwrap().iter().map(|w| w.as_str().unwrap()).collect();
+        assert_eq!(words, EMOTIONS);
+    }
+
+    #[test]
+    fn the_crisis_rule_is_that_of_the_content_cell_by_cell() {
+        let form: serde_json::Value =
+            serde_json::from_str(include_str!("../../content/measures/daily-check-in.json")).unwrap();
+        let rule = form["safetyRules"].as_array().unwrap().iter().find(|rule| rule["id"] == VERY_LOW).unwrap();
+        assert_eq!(rule["when"]["all"][0]["value"], 1);
+        assert_eq!(rule["when"]["all"][1]["any"][0]["value"], 8);
+        let hopeless = Detail { emotions: vec!["hopeless".into()], note: None };
+        for (mood, anxiety, detail, wanted) in [
+            (1, Some(8), Detail::default(), true),
+            (0, None, hopeless.clone(), true),
+            (1, Some(7), Detail::default(), false),
+            (1, None, Detail::default(), false),
+            (2, Some(10), hopeless, false),
+        ] {
+            assert_eq!(is_very_low(mood, anxiety, &detail), wanted, "{mood} {anxiety:?} {detail:?}");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! What values have to be like, alone and together, and what production refuses.
+
+use std::{ops::RangeInclusive, path::Path};
+
+use secrecy::ExposeSecret;
+use tracing_subscriber::EnvFilter;
+use url::{Host, Url};
+
+use super::{Config, Problems};
+
+const MAKE_KEYS: &str = "make it with `afterglow keys generate --out DIR`";
+// What security reviews ask of Argon2id: 19 MiB and two passes.
+const LEAST_MEMORY_KIB: u32 = 19_456;
+const LEAST_ITERATIONS: u32 = 2;
+
+pub(super) fn check(config: &Config, problems: &mut Problems) {
+    numbers(config, problems);
+    addresses(config, problems);
+    database(config, problems);
+    push(config, problems);
+    if EnvFilter::try_new(&config.log.filter).is_err() {
+        problems.add("log.filter", "is not a filter; write for instance info,afterglow=debug");
+    }
+    if config.data_dir.as_os_str().is_empty() {
+        problems.add("data_dir", "must name a folder");
+    }
+    if config.is_production() {
+        production(config, problems);
+    }
+}
+
+fn within<T: PartialOrd + std::fmt::Display>(
+    problems: &mut Problems,
+    setting: &str,
+    value: T,
+    bounds: RangeInclusive<T>,
+) {
+    if !bounds.contains(&value) {
+        problems.add(setting, format!("must be from {} to {}", bounds.start(), bounds.end()));
+    }
+}
+
+fn numbers(config: &Config, problems: &mut Problems) {
+    let (server, auth) = (&config.server, &config.auth);
+    within(problems, "server.header_timeout_seconds", server.header_timeout_seconds, 1..=300);
+    within(problems, "server.idle_timeout_seconds", server.idle_timeout_seconds, 1..=3_600);
+    within(problems, "server.request_timeout_seconds", server.request_timeout_seconds, 1..=600);
+    within(problems, "server.max_connections", server.max_connections, 1..=1_000_000);
+    within(problems, "database.max_connections", config.database.max_connections, 1..=1_000);
+    within(problems, "auth.access_token_seconds", auth.access_token_seconds, 60..=3_600);
+    within(problems, "auth.patient_max_days", auth.patient_max_days, 1..=365);
+    within(problems, "auth.patient_idle_days", auth.patient_idle_days, 1..=auth.patient_max_days.max(1));
+    within(problems, "auth.staff_max_hours", auth.staff_max_hours, 1..=12);
+    within(problems, "auth.staff_idle_minutes", auth.staff_idle_minutes, 1..=60);
+    within(problems, "auth.argon2_iterations", auth.argon2_iterations, 1..=100);
+    within(problems, "auth.argon2_parallelism", auth.argon2_parallelism, 1..=64);
+    within(problems, "auth.argon2_memory_kib", auth.argon2_memory_kib, 8 * auth.argon2_parallelism.min(64)..=4_194_304);
+    within(problems, "auth.argon2_concurrency", auth.argon2_concurrency, 1..=256);
+    within(problems, "push.batch_size", config.push.batch_size, 1..=5_000);
+    within(problems, "push.per_origin_concurrency", config.push.per_origin_concurrency, 1..=1_000);
+    within(problems, "scheduler.poll_seconds", config.scheduler.poll_seconds, 1..=300);
+    within(problems, "scheduler.lease_seconds", config.scheduler.lease_seconds, 15..=3_600);
+    within(problems, "scheduler.hush_margin_minutes", config.scheduler.hush_margin_minutes, 0..=1_440);
+}
+
+fn addresses(config: &Config, problems: &mut Problems) {
+    let server = &config.server;
+    if web_address(&config.app_url).is_none() {
+        problems.add("app_url", "must be the absolute address of the patients' app, such as https://app.example.org/");
+    }
+    if web_address(&config.auth.issuer).is_none() {
+        problems.add("auth.issuer", "must be the public address of this API, such as https://api.example.org");
+    }
+    if config.auth.audience.is_empty() {
+        problems.add("auth.audience", "must not be empty");
+    }
+    if server.metrics_listen == Some(server.listen) && server.listen.port() != 0 {
+        problems.add("server.metrics_listen", "must differ from server.listen");
+    }
+    if server.trusted_proxies.iter().any(|network| network.prefix() == 0) {
+        problems.add("server.trusted_proxies", "must not contain every address; name your proxies' networks only");
+    }
+    if !server.cors_origins.iter().all(|origin| is_origin(origin)) {
+        problems.add("server.cors_origins", "must be origins such as https://app.example.org, without a path and not *");
+    }
+}
+
+fn web_address(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+    (matches!(url.scheme(), "http" | "https") && url.has_host() && plain).then_some(url)
+}
+
+/// An origin exactly as browsers send it.
+fn is_origin(text: &str) -> bool {
+    web_address(text).is_some_and(|url| url.origin().ascii_serialization() == text)
+}
+
+fn database(config: &Config, problems: &mut Problems) {
+    let url = config.database.url.expose_secret();
+    let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
+    if !url.is_empty() && !known {
+        problems.add("database.url", "must start with sqlite: or postgres://, or be empty for a file in data_dir");
+    }
+}
+
+fn push(config: &Config, problems: &mut Problems) {
+    let push = &config.push;
+    if !push.subject.is_empty() && !is_contact(&push.subject) {
+        problems.add("push.subject", "must be mailto:someone@example.org or an https address that reaches you");
+    }
+    if !push.extra_hosts.iter().all(|host| is_host(host)) {
+        problems.add("push.extra_hosts", "must be host names such as push.example.org, without scheme, port or path");
+    }
+}
+
+fn is_contact(text: &str) -> bool {
+    match text.strip_prefix("mailto:") {
+        Some(address) => address.split_once('@').is_some_and(|(name, host)| !name.is_empty() && is_host(host)),
+        None => web_address(text).is_some_and(|url| url.scheme() == "https"),
+    }
+}
+
+fn is_host(text: &str) -> bool {
+    matches!(Host::parse(text), Ok(Host::Domain(host)) if !host.is_empty() && host.eq_ignore_ascii_case(text))
+}
+
+fn production(config: &Config, problems: &mut Problems) {
+    if config.push.allow_loopback {
+        problems.add("push.allow_loopback", "is for development; remove it in production");
+    }
+    if config.push.subject.is_empty() {
+        problems.add("push.subject", "is required in production: set mailto:someone@example.org, who answers for pushes");
+    }
+    for (setting, address) in [("app_url", &config.app_url), ("auth.issuer", &config.auth.issuer)] {
+        if web_address(address).is_some_and(|url| url.scheme() != "https") {
+            problems.add(setting, "must be an https address in production");
+        }
+    }
+    if config.server.cors_origins.iter().any(|origin| origin.starts_with("http:")) {
+        problems.add("server.cors_origins", "must be https origins in production");
+    }
+    if config.auth.argon2_memory_kib < LEAST_MEMORY_KIB {
+        problems.add("auth.argon2_memory_kib", format!("must be at least {LEAST_MEMORY_KIB} in production"));
+    }
+    if config.auth.argon2_iterations < LEAST_ITERATIONS {
+        problems.add("auth.argon2_iterations", format!("must be at least {LEAST_ITERATIONS} in production"));
+    }
+    key_files(config, problems);
+}
+
+fn key_files(config: &Config, problems: &mut Problems) {
+    let keys = &config.keys;
+    match (keys.kek_from_environment(), keys.kek_file.as_os_str().is_empty()) {
+        (true, false) => problems.add("keys.kek_file", "is set beside AFTERGLOW_KEYS__KEK; keep only one of them"),
+        (true, true) => {}
+        (false, _) => key_file("keys.kek_file", &keys.kek_file, problems),
+    }
+    key_file("keys.signing_key_file", &keys.signing_key_file, problems);
+    key_file("keys.index_key_file", &keys.index_key_file, problems);
+    key_file("keys.vapid_file", &keys.vapid_file, problems);
+}
+
+fn key_file(setting: &str, path: &Path, problems: &mut Problems) {
+    if path.as_os_str().is_empty() {
+        problems.add(setting, format!("is required in production: {MAKE_KEYS} and name it here"));
+    } else if !path.exists() {
+        problems.add(setting, format!("names a file that does not exist; {MAKE_KEYS}"));
+    }
+}

@@ -1,0 +1,284 @@
+//! The settings, one struct a section, with their defaults. `config.example.toml` explains them to operators.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::http::network::IpNetwork;
+
+/// What this installation is for. Production refuses whatever is only convenient.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Environment {
+    /// A machine to work on; keys are made by themselves.
+    #[default]
+    Development,
+    /// Real people.
+    Production,
+}
+
+/// When SQLite forces a commit to the disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SqliteSynchronous {
+    /// At every commit: nothing that was answered is lost when the power fails.
+    #[default]
+    Full,
+    /// At checkpoints: faster; a power failure may lose the last commits, but never corrupts the file.
+    Normal,
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line, for collectors.
+    Json,
+}
+
+/// `[server]`: the HTTP listeners and their limits.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerConfig {
+    /// Address and port of the API.
+    pub listen: SocketAddr,
+    /// Address and port of `/metrics`; an empty text turns it off.
+    #[serde(serialize_with = "address_or_empty", deserialize_with = "empty_or_address")]
+    pub metrics_listen: Option<SocketAddr>,
+    /// Longest time to send the head of a request, in seconds.
+    pub header_timeout_seconds: u64,
+    /// Longest time a connection may wait for its next request, in seconds.
+    pub idle_timeout_seconds: u64,
+    /// Longest time to receive and answer a request, in seconds.
+    pub request_timeout_seconds: u64,
+    /// Connections held at once; further ones wait to be accepted.
+    pub max_connections: usize,
+    /// Networks of the reverse proxies whose `X-Forwarded-For` is believed.
+    #[serde(deserialize_with = "list")]
+    pub trusted_proxies: Vec<IpNetwork>,
+    /// Origins of web apps that may call the API from a browser.
+    #[serde(deserialize_with = "list")]
+    pub cors_origins: Vec<String>,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            metrics_listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9464))),
+            header_timeout_seconds: 10,
+            idle_timeout_seconds: 60,
+            request_timeout_seconds: 30,
+            max_connections: 10_000,
+            trusted_proxies: Vec::new(),
+            cors_origins: Vec::new(),
+        }
+    }
+}
+
+/// `[database]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatabaseConfig {
+    /// `sqlite://…` or `postgres://…`; empty: the SQLite file `afterglow.db` in `data_dir`.
+    #[serde(serialize_with = "hidden")]
+    pub url: SecretString,
+    /// Upper bound of the connection pool.
+    pub max_connections: u32,
+    /// Durability of a SQLite commit; PostgreSQL ignores it.
+    pub sqlite_synchronous: SqliteSynchronous,
+}
+
+impl Default for DatabaseConfig {
+    fn default() -> Self {
+        Self {
+            url: SecretString::default(),
+            max_connections: 10,
+            sqlite_synchronous: SqliteSynchronous::default(),
+        }
+    }
+}
+
+/// `[keys]`: where the key files are. Empty paths mean `data_dir/keys` in development.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KeysConfig {
+    /// The key-encryption keys.
+    pub kek_file: PathBuf,
+    /// The key-encryption keys themselves as `kid:base64`, the active one last; only from the environment.
+    #[serde(skip_serializing)]
+    pub kek: SecretString,
+    /// The Ed25519 keys that sign access tokens.
+    pub signing_key_file: PathBuf,
+    /// The keys of blind indexes and of server-made tags.
+    pub index_key_file: PathBuf,
+    /// The P-256 keys that identify this server to push services.
+    pub vapid_file: PathBuf,
+}
+
+impl KeysConfig {
+    /// Whether the key-encryption keys come from the environment instead of a file.
+    pub fn kek_from_environment(&self) -> bool {
+        !self.kek.expose_secret().is_empty()
+    }
+}
+
+/// `[auth]`: tokens, logins and password hashing.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuthConfig {
+    /// `iss` of access tokens: the public address of this API.
+    pub issuer: String,
+    /// `aud` of access tokens.
+    pub audience: String,
+    /// Life of an access token, in seconds.
+    pub access_token_seconds: i64,
+    /// A patient's login ends after so many days without use.
+    pub patient_idle_days: i64,
+    /// A patient's login ends after so many days in any case.
+    pub patient_max_days: i64,
+    /// A staff login ends after so many minutes without use.
+    pub staff_idle_minutes: i64,
+    /// A staff login ends after so many hours in any case.
+    pub staff_max_hours: i64,
+    /// Memory of one Argon2id hash, in KiB.
+    pub argon2_memory_kib: u32,
+    /// Passes of one Argon2id hash.
+    pub argon2_iterations: u32,
+    /// Lanes of one Argon2id hash.
+    pub argon2_parallelism: u32,
+    /// Hashes computed at once.
+    pub argon2_concurrency: usize,
+}
+
+impl Default for AuthConfig {
+    fn default() -> Self {
+        Self {
+            issuer: "http://127.0.0.1:8080".to_owned(),
+            audience: "afterglow".to_owned(),
+            access_token_seconds: 600,
+            patient_idle_days: 90,
+            patient_max_days: 365,
+            staff_idle_minutes: 30,
+            staff_max_hours: 12,
+            argon2_memory_kib: 19_456,
+            argon2_iterations: 2,
+            argon2_parallelism: 1,
+            argon2_concurrency: 2,
+        }
+    }
+}
+
+/// `[push]`: Web Push.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PushConfig {
+    /// Whom a push service writes to about this server: `mailto:…` or `https:…`.
+    pub subject: String,
+    /// Development only: send to loopback addresses, and over http.
+    pub allow_loopback: bool,
+    /// Accept subscriptions at any public host, not only at known push services.
+    pub any_public: bool,
+    /// Hosts accepted besides the browser vendors' push services.
+    #[serde(deserialize_with = "list")]
+    pub extra_hosts: Vec<String>,
+    /// Reminders claimed in one go.
+    pub batch_size: u32,
+    /// Requests under way to one push service at once.
+    pub per_origin_concurrency: usize,
+}
+
+impl Default for PushConfig {
+    fn default() -> Self {
+        Self {
+            subject: String::new(),
+            allow_loopback: false,
+            any_public: false,
+            extra_hosts: Vec::new(),
+            batch_size: 200,
+            per_origin_concurrency: 16,
+        }
+    }
+}
+
+/// `[scheduler]`: the loop that sends reminders.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SchedulerConfig {
+    /// Longest pause between two looks for due reminders, in seconds.
+    pub poll_seconds: u64,
+    /// A worker that died gives up its claim after so many seconds.
+    pub lease_seconds: i64,
+    /// After a dosing session whose completion nobody recorded, routine prompts stay silent so many minutes beyond
+    /// its planned end.
+    pub hush_margin_minutes: i64,
+}
+
+impl Default for SchedulerConfig {
+    fn default() -> Self {
+        Self { poll_seconds: 5, lease_seconds: 60, hush_margin_minutes: 60 }
+    }
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// Lines for people or for collectors.
+    pub format: LogFormat,
+    /// Which levels of which modules are written, in the syntax of tracing's `EnvFilter`.
+    pub filter: String,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, filter: "info,sqlx=warn,sea_orm=warn,hyper=warn,h2=warn".to_owned() }
+    }
+}
+
+fn hidden<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(if secret.expose_secret().is_empty() { "" } else { "[hidden]" })
+}
+
+fn address_or_empty<S: Serializer>(address: &Option<SocketAddr>, serializer: S) -> Result<S::Ok, S::Error> {
+    match address {
+        Some(address) => serializer.collect_str(address),
+        None => serializer.serialize_str(""),
+    }
+}
+
+fn empty_or_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| de::Error::custom("must be address:port such as 127.0.0.1:9464, or empty"))
+}
+
+/// A list, or in an environment variable the same with commas.
+fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: de::DeserializeOwned,
+{
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum ListOrText {
+        List(Vec<String>),
+        Text(String),
+    }
+    let texts = match ListOrText::deserialize(deserializer) {
+        Ok(ListOrText::List(texts)) => texts,
+        Ok(ListOrText::Text(text)) => text.split(',').map(|part| part.trim().to_owned()).collect(),
+        Err(_) => return Err(de::Error::custom("must be a list of texts")),
+    };
+    let filled = texts.into_iter().filter(|text| !text.is_empty());
+    filled.map(|text| T::deserialize(de::value::StringDeserializer::<D::Error>::new(text))).collect()
+}

@@ -1,0 +1,17 @@
+//! The integration journal. Entries are the patient's alone until they share one with one member of their care team;
+//! unsharing closes it at once, and nothing edited afterwards was ever visible. Drafts are never shared.
+
+mod dto;
+mod queries;
+mod routes;
+mod rules;
+mod shares;
+mod staff;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::AppState;
+
+pub fn router() -> OpenApiRouter<AppState> {
+    routes::router().merge(shares::router()).merge(staff::router())
+}

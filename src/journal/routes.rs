@@ -1,0 +1,106 @@
+//! Handlers of the patient's own journal.
+
+use axum::{Json, extract::State, http::StatusCode};
+use entity::ids::JournalEntryId;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    dto::{EntryCreate, EntryPatch, JournalEntry, JournalEntryList},
+    queries,
+};
+use crate::{
+    accounts::Patient,
+    app::{AppState, JOURNAL_BODY_LIMIT},
+    error::ApiResult,
+    extract::{IfMatch, Once, PathId, ValidJson, ValidQuery, Versioned},
+    idempotency::Answer,
+    openapi::Problems,
+    page::{Cursor, PageQuery},
+};
+
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(create_journal_entry, list_journal_entries))
+        .routes(routes!(get_journal_entry, update_journal_entry, delete_journal_entry))
+        .layer(axum::extract::DefaultBodyLimit::max(JOURNAL_BODY_LIMIT))
+}
+
+/// Write an entry. It is private until I share it.
+#[utoipa::path(post, path = "/journal/entries", operation_id = "create_journal_entry", tag = "journal",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request have one effect.")),
+    request_body = EntryCreate, responses((status = 201, body = JournalEntry), Problems))]
+async fn create_journal_entry(
+    State(app): State<AppState>,
+    me: Patient,
+    Once { input, replay }: Once<EntryCreate>,
+) -> ApiResult<Answer> {
+    let id = app.random.uuid_v7(app.clock.now()).into();
+    app.db
+        .write_once(&me.writing(), replay.as_ref(), &me.key, async |tx| {
+            let entry = queries::insert(tx, me.id(), &me.key, id, input).await?;
+            Answer::created(&entry, Some(entry.version))
+        })
+        .await
+}
+
+/// List my entries, newest first.
+#[utoipa::path(get, path = "/journal/entries", operation_id = "list_journal_entries", tag = "journal",
+    params(PageQuery), responses((status = 200, body = JournalEntryList), Problems))]
+async fn list_journal_entries(
+    State(app): State<AppState>,
+    me: Patient,
+    ValidQuery(query): ValidQuery<PageQuery>,
+) -> ApiResult<Json<JournalEntryList>> {
+    let page = query.page(&app.cursor_mac, me.account.0, "list_journal_entries")?;
+    let mut rows = queries::list(app.db.reader(), me.id(), &page).await?;
+    let next_cursor = page.finish(&mut rows, &app.cursor_mac, |row| Cursor { at: row.created_at, id: row.id.0 });
+    let items = rows.into_iter().map(|row| queries::view(row, &me.key)).collect::<ApiResult<_>>()?;
+    Ok(Json(JournalEntryList { items, next_cursor }))
+}
+
+/// Read one of my entries.
+#[utoipa::path(get, path = "/journal/entries/{id}", operation_id = "get_journal_entry", tag = "journal",
+    params(("id" = Uuid, Path)), responses((status = 200, body = JournalEntry), Problems))]
+async fn get_journal_entry(
+    State(app): State<AppState>,
+    me: Patient,
+    PathId(id): PathId<JournalEntryId>,
+) -> ApiResult<Versioned<JournalEntry>> {
+    let entry = queries::view(queries::find(app.db.reader(), me.id(), id).await?, &me.key)?;
+    Ok(Versioned { version: entry.version, body: entry })
+}
+
+/// Change one of my entries; the version before is kept.
+#[utoipa::path(patch, path = "/journal/entries/{id}", operation_id = "update_journal_entry", tag = "journal",
+    params(("id" = Uuid, Path), ("If-Match" = String, Header, description = "The ETag that was read.", example = "\"1\"")),
+    request_body = EntryPatch, responses((status = 200, body = JournalEntry), Problems))]
+async fn update_journal_entry(
+    State(app): State<AppState>,
+    me: Patient,
+    PathId(id): PathId<JournalEntryId>,
+    IfMatch(version): IfMatch,
+    ValidJson(patch): ValidJson<EntryPatch>,
+) -> ApiResult<Versioned<JournalEntry>> {
+    let entry = app
+        .db
+        .write(&me.writing(), async |tx| {
+            queries::update(tx, me.id(), &me.key, (id, version), patch).await?;
+            queries::view(queries::find(tx.conn(), me.id(), id).await?, &me.key)
+        })
+        .await?;
+    Ok(Versioned { version: entry.version, body: entry })
+}
+
+/// Delete one of my entries, with all its versions.
+#[utoipa::path(delete, path = "/journal/entries/{id}", operation_id = "delete_journal_entry", tag = "journal",
+    params(("id" = Uuid, Path), ("If-Match" = String, Header, description = "The ETag that was read.", example = "\"1\"")),
+    responses((status = 204, description = "Deleted"), Problems))]
+async fn delete_journal_entry(
+    State(app): State<AppState>,
+    me: Patient,
+    PathId(id): PathId<JournalEntryId>,
+    IfMatch(version): IfMatch,
+) -> ApiResult<StatusCode> {
+    app.db.write(&me.writing(), async |tx| queries::delete(tx, me.id(), id, version).await).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,117 @@
+//! What a therapist reads of a journal: entries shared with them, now, in the revision that was shared.
+
+use axum::{Json, extract::State};
+use chrono::{DateTime, Utc};
+use entity::ids::{AccountId, JournalEntryId};
+use sea_orm::{ConnectionTrait, DatabaseConnection, FromQueryResult, Statement, Value};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    dto::{SharedEntry, SharedEntryList},
+    queries,
+    rules::Body,
+};
+use crate::{
+    app::AppState,
+    care::{Scope, SharedPatient},
+    error::{ApiError, ApiResult},
+    extract::{PathId, ValidQuery},
+    openapi::Problems,
+    page::{Cursor, PageQuery},
+};
+
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list_shared_entries)).routes(routes!(get_shared_entry))
+}
+
+#[derive(FromQueryResult)]
+struct Row {
+    id: JournalEntryId,
+    template_id: String,
+    to_talk_about: bool,
+    created_at: DateTime<Utc>,
+    shared_at: DateTime<Utc>,
+    until: Option<DateTime<Utc>>,
+    revision: i32,
+    body_sealed: Vec<u8>,
+}
+
+const SHARED: &str = "SELECT e.id, e.template_id, e.to_talk_about, e.created_at, s.shared_at, s.until, r.revision, \
+     r.body_sealed FROM journal_shares s \
+     JOIN journal_entries e ON e.patient_id = s.patient_id AND e.id = s.entry_id AND e.state = 'final' \
+     JOIN journal_revisions r ON r.patient_id = s.patient_id AND r.entry_id = s.entry_id \
+     AND r.revision = COALESCE(s.frozen_revision, e.head_revision) \
+     WHERE s.patient_id = $1 AND s.member_id = $2 AND s.ended_at IS NULL AND (s.until IS NULL OR s.until > $3)";
+
+async fn select(
+    conn: &DatabaseConnection,
+    scope: &Scope,
+    (member, now): (AccountId, DateTime<Utc>),
+    rest: &str,
+    values: Vec<Value>,
+) -> ApiResult<Vec<Row>> {
+    let mut all: Vec<Value> = vec![scope.patient.0.into(), member.0.into(), now.into()];
+    all.extend(values);
+    let statement = Statement::from_sql_and_values(conn.get_database_backend(), format!("{SHARED} {rest}"), all);
+    Ok(Row::find_by_statement(statement).all(conn).await?)
+}
+
+fn view(row: Row, scope: &Scope) -> ApiResult<SharedEntry> {
+    let body: Body = scope.key.open_json(queries::place(row.id, row.revision), &row.body_sealed)?;
+    Ok(SharedEntry {
+        id: row.id,
+        revision: row.revision,
+        template_id: row.template_id,
+        title: body.title,
+        fields: body.fields,
+        to_talk_about: row.to_talk_about,
+        written_at: row.created_at,
+        shared_at: row.shared_at,
+        until: row.until,
+    })
+}
+
+/// List the entries that this patient shared with me, last shared first.
+#[utoipa::path(get, path = "/patients/{patient_id}/journal/entries", operation_id = "list_shared_entries",
+    tag = "journal", params(("patient_id" = Uuid, Path), PageQuery),
+    responses((status = 200, body = SharedEntryList), Problems))]
+async fn list_shared_entries(
+    State(app): State<AppState>,
+    shared: SharedPatient,
+    ValidQuery(query): ValidQuery<PageQuery>,
+) -> ApiResult<Json<SharedEntryList>> {
+    let me = shared.therapist().account;
+    let page = query.page(&app.cursor_mac, me.0, "list_shared_entries")?;
+    let (after, limit) = page.bounds();
+    let by = (me, app.clock.now());
+    let list = shared
+        .read(&app, "journal.list_shared", "journal_entries".into(), async |conn, scope| {
+            let rest = "AND (s.shared_at, s.entry_id) < ($4, $5) ORDER BY s.shared_at DESC, s.entry_id DESC LIMIT $6";
+            let values = vec![after.at.into(), after.id.into(), limit.into()];
+            let mut rows = select(conn, scope, by, rest, values).await?;
+            let next_cursor = page.finish(&mut rows, &app.cursor_mac, |row| Cursor { at: row.shared_at, id: row.id.0 });
+            let items = rows.into_iter().map(|row| view(row, scope)).collect::<ApiResult<_>>()?;
+            Ok(SharedEntryList { items, next_cursor })
+        })
+        .await?;
+    Ok(Json(list))
+}
+
+/// Read an entry that this patient shared with me.
+#[utoipa::path(get, path = "/patients/{patient_id}/journal/entries/{id}", operation_id = "get_shared_entry",
+    tag = "journal", params(("patient_id" = Uuid, Path), ("id" = Uuid, Path)),
+    responses((status = 200, body = SharedEntry), Problems))]
+async fn get_shared_entry(
+    State(app): State<AppState>,
+    shared: SharedPatient,
+    PathId(id): PathId<JournalEntryId>,
+) -> ApiResult<Json<SharedEntry>> {
+    let by = (shared.therapist().account, app.clock.now());
+    let entry = shared
+        .read(&app, "journal.read_shared", format!("journal_entries/{id}"), async |conn, scope| {
+            let rows = select(conn, scope, by, "AND s.entry_id = $4", vec![id.0.into()]).await?;
+            view(rows.into_iter().next().ok_or(ApiError::NotFound)?, scope)
+        })
+        .await?;
+    Ok(Json(entry))
+}

@@ -1,0 +1,59 @@
+//! Afterglow: the companion backend for ketamine-assisted psychotherapy. Goals, check-ins and an integration journal
+//! for patients, reminders that arrive at the right local time, and for therapists what a patient chose to share.
+
+/// Registration, logins, access tokens; who is calling.
+pub mod accounts;
+/// The program's parts and its router.
+pub mod app;
+/// The chain of who read or changed whose data.
+pub mod audit;
+/// Clinics, invitations, the care team.
+pub mod care;
+/// Mood check-ins: the slice to copy.
+pub mod checkins;
+/// The command line.
+pub mod cli;
+/// Time and randomness as arguments.
+pub mod clock;
+/// Settings from file and environment.
+pub mod config;
+/// The embedded clinical content.
+pub mod content;
+/// The two databases behind one door.
+pub mod db;
+/// The story that `afterglow demo` tells, and its push receiver.
+pub mod demo;
+/// The one error, as problem+json.
+pub mod error;
+/// Strict extractors.
+pub mod extract;
+/// Health checks and documentation pages.
+pub mod health;
+/// The HTTP server.
+pub mod http;
+/// Repeated requests with one effect.
+pub mod idempotency;
+/// The integration journal.
+pub mod journal;
+/// The contract as a document.
+pub mod openapi;
+/// Cursors and pages.
+pub mod page;
+/// Web Push: subscriptions, sealing, sending.
+pub mod push;
+/// Standing rules, planning, the ledger.
+pub mod reminders;
+/// Crisis cards.
+pub mod safety;
+/// Claim, re-check, send, record.
+pub mod scheduler;
+/// Appointments of a treatment.
+pub mod sessions;
+/// What offline devices need to learn.
+pub mod sync;
+/// Logs, metrics, request ids.
+pub mod telemetry;
+/// Collected field errors.
+pub mod validate;
+/// Envelope encryption.
+pub mod vault;

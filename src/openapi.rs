@@ -1,0 +1,84 @@
+//! The contract as a document: collected from the handlers, written to `openapi.yaml`, and served.
+
+use std::collections::BTreeMap;
+
+use utoipa::{
+    IntoResponses, Modify, OpenApi,
+    openapi::{
+        ComponentsBuilder, Content, Ref, RefOr, Response, ResponseBuilder,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+
+use crate::error::{FieldError, Problem};
+
+/// What every operation may answer instead of its success.
+pub struct Problems;
+
+const PROBLEMS: [(&str, &str); 13] = [
+    ("400", "The request could not be read."),
+    ("401", "No valid login."),
+    ("403", "Not with this role."),
+    ("404", "Not there, or not yours."),
+    ("408", "The request took too long to arrive."),
+    ("409", "It does not fit the present state."),
+    ("412", "It was changed since you read it."),
+    ("413", "The body is too large."),
+    ("415", "The body is not JSON."),
+    ("422", "Some fields were not accepted."),
+    ("428", "If-Match is missing."),
+    ("429", "Too many attempts; see Retry-After."),
+    ("503", "Something we need is away; nothing was changed. See Retry-After."),
+];
+
+impl IntoResponses for Problems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        PROBLEMS
+            .into_iter()
+            .map(|(status, description)| {
+                let content = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
+                let response =
+                    ResponseBuilder::new().description(description).content("application/problem+json", content);
+                (status.to_owned(), RefOr::T(response.build()))
+            })
+            .collect()
+    }
+}
+
+struct BearerAuth;
+
+impl Modify for BearerAuth {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        let components = api.components.take().unwrap_or_else(|| ComponentsBuilder::new().build());
+        let mut components = components;
+        components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
+        api.components = Some(components);
+    }
+}
+
+/// The head of the document; paths and schemas come from the routers.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Afterglow",
+        description = "Companion backend for ketamine-assisted psychotherapy: goals, check-ins and an integration journal, reminders on the patient's wall clock, and for therapists what the patient chose to share. Nobody watches around the clock.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    servers((url = "/", description = "this server")),
+    components(schemas(Problem, FieldError)),
+    security(("bearer" = [])),
+    modifiers(&BearerAuth),
+    tags(
+        (name = "accounts", description = "Register by invitation, log in, refresh, devices."),
+        (name = "me", description = "Who is calling."),
+        (name = "care", description = "The clinic, invitations, and who cares for a patient."),
+        (name = "checkins", description = "Mood check-ins."),
+        (name = "journal", description = "The integration journal; private until the patient shares an entry."),
+        (name = "sessions", description = "Appointments of a treatment."),
+        (name = "reminders", description = "Standing reminders and the ledger of what was sent."),
+        (name = "push", description = "Devices that receive Web Push."),
+        (name = "operations", description = "Health of the service.")
+    )
+)]
+pub struct ApiDoc;

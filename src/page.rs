@@ -1,0 +1,135 @@
+//! Cursors: opaque, bound to one account and one operation, and stable under inserts because they name the last row
+//! that was seen rather than a position.
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use crate::{
+    error::{ApiError, ApiResult},
+    validate::{Checks, Validate},
+    vault::Mac,
+};
+
+/// How many items, and after which.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PageQuery {
+    /// Items in a page.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    pub limit: Option<u64>,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+impl Validate for PageQuery {
+    fn validate(&self, checks: &mut Checks) {
+        checks.range("query/limit", self.limit, 1, 100);
+    }
+}
+
+/// The last row of the page before: its sort time and its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    pub at: DateTime<Utc>,
+    pub id: Uuid,
+}
+
+const BODY: usize = 24;
+const TAG: usize = 12;
+
+impl Cursor {
+    /// Text for the client. `scope` names account and operation: a cursor is refused anywhere else.
+    pub fn encode(&self, mac: &Mac, scope: &str) -> String {
+        let mut bytes = self.body().to_vec();
+        bytes.extend_from_slice(&Self::tag(mac, scope, &bytes));
+        BASE64_URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Reads what [`Cursor::encode`] wrote for the same scope, else 422.
+    pub fn decode(text: &str, mac: &Mac, scope: &str) -> ApiResult<Self> {
+        Self::read(text, mac, scope).ok_or_else(|| {
+            ApiError::invalid_field(
+                "query/cursor",
+                "invalid_cursor",
+                "is not a cursor of this list; leave it out to start at the first page",
+            )
+        })
+    }
+
+    fn read(text: &str, mac: &Mac, scope: &str) -> Option<Self> {
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (body, tag) = bytes.split_at_checked(BODY)?;
+        if tag != Self::tag(mac, scope, body) {
+            return None;
+        }
+        let millis = i64::from_be_bytes(body[..8].try_into().ok()?);
+        Some(Self { at: DateTime::from_timestamp_millis(millis)?, id: Uuid::from_slice(&body[8..]).ok()? })
+    }
+
+    fn body(&self) -> [u8; BODY] {
+        let mut body = [0; BODY];
+        body[..8].copy_from_slice(&self.at.timestamp_millis().to_be_bytes());
+        body[8..].copy_from_slice(self.id.as_bytes());
+        body
+    }
+
+    fn tag(mac: &Mac, scope: &str, body: &[u8]) -> [u8; TAG] {
+        let full = mac.sign(&[b"cursor", scope.as_bytes(), body]);
+        let mut tag = [0; TAG];
+        tag.copy_from_slice(&full[..TAG]);
+        tag
+    }
+}
+
+/// A page asked for, checked and ready for a query.
+#[derive(Debug, Clone)]
+pub struct Page {
+    limit: u64,
+    after: Option<Cursor>,
+    scope: String,
+}
+
+impl PageQuery {
+    /// Checks the cursor against the account and operation it is used with.
+    pub fn page(&self, mac: &Mac, account: Uuid, operation: &str) -> ApiResult<Page> {
+        let scope = format!("{operation}:{account}");
+        let after = self.cursor.as_deref().map(|text| Cursor::decode(text, mac, &scope)).transpose()?;
+        Ok(Page { limit: self.limit.unwrap_or(20), after, scope })
+    }
+}
+
+impl Page {
+    /// Newest first by `(at, id)`; asks for one row more than the page holds, to know whether another page follows.
+    pub fn newest_first<E: EntityTrait>(&self, query: Select<E>, at: E::Column, id: E::Column) -> Select<E> {
+        let query = match self.after {
+            None => query,
+            Some(after) => query.filter(
+                Condition::any()
+                    .add(at.lt(after.at))
+                    .add(Condition::all().add(at.eq(after.at)).add(id.lt(after.id))),
+            ),
+        };
+        query.order_by_desc(at).order_by_desc(id).limit(self.limit + 1)
+    }
+
+    /// The same for statements written by hand: where to go on (exclusive), and how many rows to ask for.
+    pub fn bounds(&self) -> (Cursor, i64) {
+        // The end of the year 9999: later than anything stored, and still an instant for both engines.
+        let end = DateTime::from_timestamp_millis(253_402_300_799_000).unwrap_or_default();
+        let start = Cursor { at: end, id: Uuid::max() };
+        (self.after.unwrap_or(start), i64::try_from(self.limit + 1).unwrap_or(i64::MAX))
+    }
+
+    /// Cuts the extra row off again and names the last one that stays.
+    pub fn finish<R>(&self, rows: &mut Vec<R>, mac: &Mac, cursor: impl Fn(&R) -> Cursor) -> Option<String> {
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        rows.last().filter(|_| more).map(|row| cursor(row).encode(mac, &self.scope))
+    }
+}

@@ -1,0 +1,102 @@
+//! What planning and sending need to know of a patient, turned from rows into the rules' own types.
+
+use chrono::{DateTime, Duration, Utc};
+use entity::{ids::PatientId, sessions};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, Statement};
+
+use super::rules::{
+    localtime::Zone,
+    policy::{HushWindow, Policy},
+    session::{SessionFacts, SessionState},
+};
+use crate::error::{ApiError, ApiResult};
+
+/// How long after its planned end an unrecorded dosing session still hushes.
+const MARGIN: Duration = Duration::minutes(60);
+/// Reminders follow a session by a month at most.
+const TAIL: Duration = Duration::days(45);
+
+/// A patient's wall clock, wishes and sessions.
+#[derive(Debug)]
+pub struct PatientFacts {
+    pub zone: Zone,
+    pub policy: Policy,
+    pub sessions: Vec<sessions::Model>,
+    pub hush: Vec<HushWindow>,
+}
+
+#[derive(FromQueryResult)]
+struct Row {
+    zone: String,
+    paused_until: Option<DateTime<Utc>>,
+}
+
+impl PatientFacts {
+    pub async fn load(conn: &impl ConnectionTrait, patient: PatientId, now: DateTime<Utc>) -> ApiResult<Self> {
+        let statement = Statement::from_sql_and_values(
+            conn.get_database_backend(),
+            "SELECT a.zone, p.paused_until FROM accounts a \
+             LEFT JOIN delivery_policies p ON p.patient_id = a.id WHERE a.id = $1",
+            [patient.0.into()],
+        );
+        let row = Row::find_by_statement(statement).one(conn).await?.ok_or(ApiError::NotFound)?;
+        let sessions = sessions::Entity::find()
+            .filter(sessions::Column::PatientId.eq(patient))
+            .filter(sessions::Column::EndsAt.gt(now - TAIL))
+            .order_by_asc(sessions::Column::StartsAt)
+            .all(conn)
+            .await?;
+        let hush = hush_windows(&sessions);
+        Ok(Self {
+            zone: Zone::parse(&row.zone).map_err(ApiError::internal)?,
+            policy: parse_policy(row.paused_until),
+            sessions,
+            hush,
+        })
+    }
+}
+
+/// The delivery policy of a patient: the defaults of the content, and their own pause.
+pub fn parse_policy(paused_until: Option<DateTime<Utc>>) -> Policy {
+    Policy { paused_until, ..Policy::default() }
+}
+
+fn state(row: &sessions::Model) -> SessionState {
+    SessionState::from_word(&row.state).unwrap_or(SessionState::Planned)
+}
+
+fn takes_place(row: &sessions::Model) -> bool {
+    !matches!(state(row), SessionState::Cancelled | SessionState::NoShow)
+}
+
+/// The times in which a patient is left in peace.
+pub fn hush_windows(sessions: &[sessions::Model]) -> Vec<HushWindow> {
+    sessions
+        .iter()
+        .filter(|row| row.kind == "dosing" && takes_place(row))
+        .map(|row| HushWindow::of_dosing(row.started_at.unwrap_or(row.starts_at), row.ends_at, row.ended_at, MARGIN))
+        .collect()
+}
+
+/// One session as the rules see it, among the patient's others.
+pub fn session_facts(row: &sessions::Model, all: &[sessions::Model], hush: &[HushWindow]) -> SessionFacts {
+    let peers = || all.iter().filter(|other| other.id != row.id && takes_place(other) && other.plan_id == row.plan_id);
+    let same_kind = || peers().filter(|other| other.kind == row.kind);
+    SessionFacts {
+        id: row.id.0,
+        kind: row.kind.clone(),
+        location: row.location.clone(),
+        starts_at: row.starts_at,
+        ends_at: row.ends_at,
+        placement: row.placement,
+        state: state(row),
+        completed_at: row.ended_at,
+        is_first_of_kind: !same_kind().any(|other| other.starts_at < row.starts_at),
+        is_last_of_kind: !same_kind().any(|other| other.starts_at > row.starts_at),
+        next_dosing_start: peers()
+            .filter(|other| other.kind == "dosing" && other.starts_at > row.starts_at)
+            .map(|other| other.starts_at)
+            .min(),
+        hush: hush.to_vec(),
+    }
+}

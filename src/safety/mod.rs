@@ -1,0 +1,51 @@
+//! What is said at once when an answer calls for it. The words come from the embedded forms, in the account's
+//! language, and work without database or network.
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use crate::checkins::CrisisCard;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Form {
+    safety_rules: Vec<Rule>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Rule {
+    id: String,
+    patient_message: std::collections::BTreeMap<String, String>,
+}
+
+#[expect(clippy::expect_used, reason = "the form is part of the program and parsed by a test")]
+static DAILY: LazyLock<Form> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../../content/measures/daily-check-in.json")).expect("the daily form parses")
+});
+
+/// The card of a rule of the daily form, in the locale's language or else in English.
+pub fn crisis_card(rule: &str, locale: &str) -> CrisisCard {
+    let language = locale.split('-').next().unwrap_or("en");
+    let message = DAILY
+        .safety_rules
+        .iter()
+        .find(|candidate| candidate.id == rule)
+        .and_then(|rule| rule.patient_message.get(language).or_else(|| rule.patient_message.get("en")))
+        .cloned()
+        .unwrap_or_default();
+    CrisisCard { message }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_card_speaks_the_accounts_language() {
+        let english = super::crisis_card("checkin-very-low", "en");
+        let spanish = super::crisis_card("checkin-very-low", "es-MX");
+        assert!(english.message.contains("crisis contacts"));
+        assert!(spanish.message.contains("contactos de crisis"));
+        assert_eq!(super::crisis_card("checkin-very-low", "fi").message, english.message);
+    }
+}

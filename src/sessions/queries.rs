@@ -1,0 +1,162 @@
+//! Rows of sessions. The patient is part of every predicate; a therapist reaches one by id only through a relation.
+
+use entity::{
+    ids::{AccountId, ClinicId, PatientId, SessionId},
+    sessions,
+};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, Set, Statement,
+};
+
+use super::{
+    dto::{Session, SessionCreate, SessionPatch, SessionState},
+    rules::{self, Step},
+};
+use crate::{
+    db::WriteTx,
+    error::{ApiError, ApiResult},
+    page::Page,
+    reminders::rules::{localtime::Zone, session::placement_after_move},
+};
+
+pub fn view(row: sessions::Model) -> Session {
+    Session {
+        id: row.id,
+        patient_id: row.patient_id,
+        member_id: row.member_id,
+        version: row.version,
+        kind: row.kind,
+        route: row.route,
+        location: row.location,
+        state: SessionState::parse(&row.state),
+        starts_at: row.starts_at,
+        ends_at: row.ends_at,
+        started_at: row.started_at,
+        ended_at: row.ended_at,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+    }
+}
+
+#[derive(FromQueryResult)]
+struct PatientOf {
+    patient_id: PatientId,
+}
+
+/// The patient of a session in whose care the member takes part, else 404.
+pub async fn patient_of(conn: &impl ConnectionTrait, member: AccountId, id: SessionId) -> ApiResult<PatientId> {
+    let statement = Statement::from_sql_and_values(
+        conn.get_database_backend(),
+        "SELECT s.patient_id FROM care_relations r JOIN sessions s ON s.patient_id = r.patient_id AND s.id = $2 \
+         WHERE r.member_id = $1 AND r.ended_at IS NULL",
+        [member.0.into(), id.0.into()],
+    );
+    let found = PatientOf::find_by_statement(statement).one(conn).await?;
+    found.map(|row| row.patient_id).ok_or(ApiError::NotFound)
+}
+
+/// One session, 404 unless it is the patient's.
+pub async fn find(conn: &impl ConnectionTrait, patient: PatientId, id: SessionId) -> ApiResult<sessions::Model> {
+    sessions::Entity::find_by_id((patient, id)).one(conn).await?.ok_or(ApiError::NotFound)
+}
+
+/// A page, latest start first.
+pub async fn list(conn: &impl ConnectionTrait, patient: PatientId, page: &Page) -> ApiResult<Vec<sessions::Model>> {
+    let query = sessions::Entity::find().filter(sessions::Column::PatientId.eq(patient));
+    Ok(page.newest_first(query, sessions::Column::StartsAt, sessions::Column::Id).all(conn).await?)
+}
+
+/// Inserts a planned session.
+pub async fn insert(
+    tx: &WriteTx,
+    patient: PatientId,
+    id: SessionId,
+    (clinic, member, zone): (ClinicId, AccountId, String),
+    input: SessionCreate,
+) -> ApiResult<sessions::Model> {
+    let (starts_at, ends_at) = rules::times(&input, tx.now())?;
+    let row = sessions::Model {
+        patient_id: patient,
+        id,
+        version: 1,
+        sync_seq: tx.sync_seq(),
+        clinic_id: clinic,
+        member_id: member,
+        kind: input.kind,
+        route: input.route,
+        location: input.location,
+        starts_at,
+        ends_at,
+        zone,
+        placement: 0,
+        state: SessionState::Planned.as_str().to_owned(),
+        started_at: None,
+        ended_at: None,
+        plan_id: None,
+        plan_key: None,
+        group_id: None,
+        intention_sealed: None,
+        created_at: tx.now(),
+        updated_at: tx.now(),
+    };
+    let active: sessions::ActiveModel = row.clone().into();
+    sessions::Entity::insert(active.reset_all()).exec_without_returning(tx.conn()).await?;
+    Ok(row)
+}
+
+async fn unchanged(tx: &WriteTx, patient: PatientId, id: SessionId, version: i32) -> ApiResult<sessions::Model> {
+    let row = find(tx.conn(), patient, id).await?;
+    if row.version == version { Ok(row) } else { Err(ApiError::stale()) }
+}
+
+/// Moves or relocates a session that is still planned and at `version`.
+pub async fn relocate(
+    tx: &WriteTx,
+    patient: PatientId,
+    zone: &str,
+    (id, version): (SessionId, i32),
+    patch: SessionPatch,
+) -> ApiResult<sessions::Model> {
+    let row = unchanged(tx, patient, id, version).await?;
+    if SessionState::parse(&row.state) != SessionState::Planned {
+        return Err(ApiError::conflict("wrong_session_state", "Only a planned session can be moved."));
+    }
+    let (starts_at, ends_at) = rules::moved((row.starts_at, row.ends_at), &patch, tx.now())?;
+    let zone = Zone::parse(zone).map_err(ApiError::internal)?;
+    let changed = sessions::ActiveModel {
+        patient_id: Set(patient),
+        id: Set(id),
+        version: Set(version + 1),
+        sync_seq: Set(tx.sync_seq()),
+        location: Set(patch.location.unwrap_or(row.location)),
+        starts_at: Set(starts_at),
+        ends_at: Set(ends_at),
+        placement: Set(placement_after_move(row.starts_at, starts_at, &zone, row.placement)),
+        updated_at: Set(tx.now()),
+        ..Default::default()
+    };
+    Ok(changed.update(tx.conn()).await?)
+}
+
+/// Takes a session that is at `version` one step further.
+pub async fn advance(
+    tx: &WriteTx,
+    patient: PatientId,
+    (id, version): (SessionId, i32),
+    step: Step,
+) -> ApiResult<sessions::Model> {
+    let row = unchanged(tx, patient, id, version).await?;
+    let state = step.from(SessionState::parse(&row.state))?;
+    let changed = sessions::ActiveModel {
+        patient_id: Set(patient),
+        id: Set(id),
+        version: Set(version + 1),
+        sync_seq: Set(tx.sync_seq()),
+        state: Set(state.as_str().to_owned()),
+        started_at: Set(if step == Step::Start { Some(tx.now()) } else { row.started_at }),
+        ended_at: Set(if step == Step::Complete { Some(tx.now()) } else { row.ended_at }),
+        updated_at: Set(tx.now()),
+        ..Default::default()
+    };
+    Ok(changed.update(tx.conn()).await?)
+}

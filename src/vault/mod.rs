@@ -1,0 +1,12 @@
+//! Envelope encryption: each owner's words are sealed under a data key of their own, and the data keys are wrapped
+//! under a versioned key-encryption key that lives outside the database. Whoever steals the database reads nothing;
+//! whoever destroys a data key has erased what it sealed.
+
+pub mod keyfile;
+mod mac;
+mod seal;
+mod wrap;
+
+pub use mac::{BlindIndex, Mac};
+pub use seal::{DataKey, OpenError, Place};
+pub use wrap::{KeyOwner, OwnerKind, Vault, WrappedKey};
