@@ -1,1 +1,17 @@
-fn main() {}
+//! The one binary: reads the command line and hands over.
+
+use std::process::ExitCode;
+
+use afterglow::cli;
+use clap::Parser;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match cli::run(cli::Cli::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("afterglow: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

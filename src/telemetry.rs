@@ -60,7 +60,8 @@ where
     F: Fn() -> W + Send + Sync + 'static,
 {
     let filter = EnvFilter::try_new(&config.filter).map_err(|_| TelemetryError::Filter)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(Escaping(output));
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(Escaping(output));
     Ok(match config.format {
         LogFormat::Text => Box::new(builder.finish()),
         LogFormat::Json => Box::new(builder.json().flatten_event(true).with_span_list(false).finish()),
@@ -119,7 +120,11 @@ fn turns_direction(character: char) -> bool {
 pub fn install_metrics() -> Result<PrometheusHandle, TelemetryError> {
     let handle = PrometheusBuilder::new().set_buckets(&DURATION_BOUNDS)?.install_recorder()?;
     metrics::describe_counter!(REQUESTS, "Requests answered, by method, route template and status");
-    metrics::describe_histogram!(DURATION, metrics::Unit::Seconds, "Time from a request's head to its answer's head");
+    metrics::describe_histogram!(
+        DURATION,
+        metrics::Unit::Seconds,
+        "Time from a request's head to its answer's head"
+    );
     Ok(handle)
 }
 
@@ -199,7 +204,8 @@ impl Drop for Line {
         let status = self.status.map_or(499, |status| status.as_u16());
         let duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         tracing::info!(method = self.method, route, status, duration_ms, request_id, "request");
-        let labels = [("method", self.method.to_owned()), ("route", route.to_owned()), ("status", status.to_string())];
+        let labels =
+            [("method", self.method.to_owned()), ("route", route.to_owned()), ("status", status.to_string())];
         metrics::counter!(REQUESTS, &labels).increment(1);
         metrics::histogram!(DURATION, &labels).record(elapsed.as_secs_f64());
     }

@@ -1,6 +1,6 @@
 //! Passwords: Argon2id (RFC 9106), off the async threads, with a bound on how many are hashed and how many wait.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
 use tokio::sync::Semaphore;
@@ -27,7 +27,8 @@ pub struct Passwords {
     running: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     random: Arc<dyn Random>,
-    decoy: Arc<str>,
+    // Made at first use: hashing costs more than the rest of a start.
+    decoy: Arc<OnceLock<String>>,
 }
 
 const WAITING: usize = 32;
@@ -41,14 +42,12 @@ impl Passwords {
     pub fn new(hashing: Hashing, random: Arc<dyn Random>) -> Result<Self, BadHashing> {
         let params = Params::new(hashing.memory_kib, hashing.iterations, hashing.parallelism, None)
             .map_err(|error| BadHashing(error.to_string()))?;
-        let decoy = hash(&params, b"no account has this password", &random.bytes::<16>())
-            .map_err(|error| BadHashing(error.to_string()))?;
         Ok(Self {
             params,
             running: Arc::new(Semaphore::new(hashing.concurrency.max(1))),
             waiting: Arc::new(Semaphore::new(WAITING)),
             random,
-            decoy: decoy.into(),
+            decoy: Arc::default(),
         })
     }
 
@@ -63,9 +62,17 @@ impl Passwords {
     /// and never fits, so that a known address answers no slower than an unknown one.
     pub async fn verify(&self, password: &str, stored: Option<&str>) -> ApiResult<bool> {
         let known = stored.is_some();
-        let stored = stored.unwrap_or(&self.decoy).to_owned();
+        let (stored, decoy) = (stored.map(str::to_owned), self.decoy.clone());
+        let (params, salt) = (self.params.clone(), self.random.bytes::<16>());
         let password = zeroize::Zeroizing::new(password.to_owned());
-        let fits = self.run(move || verify(password.as_bytes(), &stored)).await?;
+        let fits = self
+            .run(move || {
+                let decoy = decoy.get_or_init(|| {
+                    hash(&params, b"no account has this password", &salt).unwrap_or_default()
+                });
+                verify(password.as_bytes(), stored.as_ref().unwrap_or(decoy))
+            })
+            .await?;
         Ok(fits && known)
     }
 

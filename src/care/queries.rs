@@ -111,13 +111,3 @@ pub async fn care_team(app: &AppState, patient: PatientId) -> ApiResult<Vec<Care
         .collect()
 }
 
-/// Whether an account is a member of this clinic's staff whose key exists.
-pub async fn is_staff(conn: &impl ConnectionTrait, clinic: ClinicId, member: AccountId) -> ApiResult<bool> {
-    let row = account_rows::Entity::find_by_id(member)
-        .filter(account_rows::Column::ClinicId.eq(clinic))
-        .filter(account_rows::Column::Kind.eq("staff"))
-        .filter(account_rows::Column::State.eq("active"))
-        .one(conn)
-        .await?;
-    Ok(row.is_some())
-}

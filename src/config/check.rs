@@ -54,7 +54,12 @@ fn numbers(config: &Config, problems: &mut Problems) {
     within(problems, "auth.staff_idle_minutes", auth.staff_idle_minutes, 1..=60);
     within(problems, "auth.argon2_iterations", auth.argon2_iterations, 1..=100);
     within(problems, "auth.argon2_parallelism", auth.argon2_parallelism, 1..=64);
-    within(problems, "auth.argon2_memory_kib", auth.argon2_memory_kib, 8 * auth.argon2_parallelism.min(64)..=4_194_304);
+    within(
+        problems,
+        "auth.argon2_memory_kib",
+        auth.argon2_memory_kib,
+        8 * auth.argon2_parallelism.min(64)..=4_194_304,
+    );
     within(problems, "auth.argon2_concurrency", auth.argon2_concurrency, 1..=256);
     within(problems, "push.batch_size", config.push.batch_size, 1..=5_000);
     within(problems, "push.per_origin_concurrency", config.push.per_origin_concurrency, 1..=1_000);
@@ -66,10 +71,14 @@ fn numbers(config: &Config, problems: &mut Problems) {
 fn addresses(config: &Config, problems: &mut Problems) {
     let server = &config.server;
     if web_address(&config.app_url).is_none() {
-        problems.add("app_url", "must be the absolute address of the patients' app, such as https://app.example.org/");
+        problems.add(
+            "app_url",
+            "must be the absolute address of the patients' app, such as https://app.example.org/",
+        );
     }
     if web_address(&config.auth.issuer).is_none() {
-        problems.add("auth.issuer", "must be the public address of this API, such as https://api.example.org");
+        problems
+            .add("auth.issuer", "must be the public address of this API, such as https://api.example.org");
     }
     if config.auth.audience.is_empty() {
         problems.add("auth.audience", "must not be empty");
@@ -78,10 +87,16 @@ fn addresses(config: &Config, problems: &mut Problems) {
         problems.add("server.metrics_listen", "must differ from server.listen");
     }
     if server.trusted_proxies.iter().any(|network| network.prefix() == 0) {
-        problems.add("server.trusted_proxies", "must not contain every address; name your proxies' networks only");
+        problems.add(
+            "server.trusted_proxies",
+            "must not contain every address; name your proxies' networks only",
+        );
     }
     if !server.cors_origins.iter().all(|origin| is_origin(origin)) {
-        problems.add("server.cors_origins", "must be origins such as https://app.example.org, without a path and not *");
+        problems.add(
+            "server.cors_origins",
+            "must be origins such as https://app.example.org, without a path and not *",
+        );
     }
 }
 
@@ -100,23 +115,32 @@ fn database(config: &Config, problems: &mut Problems) {
     let url = config.database.url.expose_secret();
     let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
     if !url.is_empty() && !known {
-        problems.add("database.url", "must start with sqlite: or postgres://, or be empty for a file in data_dir");
+        problems.add(
+            "database.url",
+            "must start with sqlite: or postgres://, or be empty for a file in data_dir",
+        );
     }
 }
 
 fn push(config: &Config, problems: &mut Problems) {
     let push = &config.push;
     if !push.subject.is_empty() && !is_contact(&push.subject) {
-        problems.add("push.subject", "must be mailto:someone@example.org or an https address that reaches you");
+        problems
+            .add("push.subject", "must be mailto:someone@example.org or an https address that reaches you");
     }
     if !push.extra_hosts.iter().all(|host| is_host(host)) {
-        problems.add("push.extra_hosts", "must be host names such as push.example.org, without scheme, port or path");
+        problems.add(
+            "push.extra_hosts",
+            "must be host names such as push.example.org, without scheme, port or path",
+        );
     }
 }
 
 fn is_contact(text: &str) -> bool {
     match text.strip_prefix("mailto:") {
-        Some(address) => address.split_once('@').is_some_and(|(name, host)| !name.is_empty() && is_host(host)),
+        Some(address) => {
+            address.split_once('@').is_some_and(|(name, host)| !name.is_empty() && is_host(host))
+        }
         None => web_address(text).is_some_and(|url| url.scheme() == "https"),
     }
 }
@@ -130,7 +154,10 @@ fn production(config: &Config, problems: &mut Problems) {
         problems.add("push.allow_loopback", "is for development; remove it in production");
     }
     if config.push.subject.is_empty() {
-        problems.add("push.subject", "is required in production: set mailto:someone@example.org, who answers for pushes");
+        problems.add(
+            "push.subject",
+            "is required in production: set mailto:someone@example.org, who answers for pushes",
+        );
     }
     for (setting, address) in [("app_url", &config.app_url), ("auth.issuer", &config.auth.issuer)] {
         if web_address(address).is_some_and(|url| url.scheme() != "https") {
@@ -152,7 +179,9 @@ fn production(config: &Config, problems: &mut Problems) {
 fn key_files(config: &Config, problems: &mut Problems) {
     let keys = &config.keys;
     match (keys.kek_from_environment(), keys.kek_file.as_os_str().is_empty()) {
-        (true, false) => problems.add("keys.kek_file", "is set beside AFTERGLOW_KEYS__KEK; keep only one of them"),
+        (true, false) => {
+            problems.add("keys.kek_file", "is set beside AFTERGLOW_KEYS__KEK; keep only one of them")
+        }
         (true, true) => {}
         (false, _) => key_file("keys.kek_file", &keys.kek_file, problems),
     }

@@ -35,7 +35,9 @@ fn read_file(path: Option<&Path>, problems: &mut Problems) -> Option<String> {
         Ok(text) => Some(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound && !wanted => None,
         Err(error) => {
-            let advice = format!("the file cannot be read ({error}); name a readable one by --config or {FILE_VARIABLE}");
+            let advice = format!(
+                "the file cannot be read ({error}); name a readable one by --config or {FILE_VARIABLE}"
+            );
             problems.add(file.display().to_string(), advice);
             None
         }
@@ -43,12 +45,17 @@ fn read_file(path: Option<&Path>, problems: &mut Problems) -> Option<String> {
 }
 
 /// Puts the layers together: defaults, then the file, then the variables.
-pub(super) fn build(file: &str, variables: impl Provider, mut problems: Problems) -> Result<Config, ConfigError> {
+pub(super) fn build(
+    file: &str,
+    variables: impl Provider,
+    mut problems: Problems,
+) -> Result<Config, ConfigError> {
     let mut layers = Figment::new();
     match toml::from_str::<toml::Table>(file) {
         Ok(table) => {
             if table.get("keys").is_some_and(|keys| keys.get("kek").is_some()) {
-                problems.add("keys.kek", format!("is not read from a file; use keys.kek_file or {KEK_VARIABLE}"));
+                problems
+                    .add("keys.kek", format!("is not read from a file; use keys.kek_file or {KEK_VARIABLE}"));
             }
             layers = layers.merge(Toml::string(file));
         }
@@ -112,7 +119,10 @@ fn remove_unknown(given: &mut Dict, layers: &Figment, problems: &mut Problems) {
     }
     for setting in unknown {
         let name = setting.join(".");
-        let advice = format!("there is no such setting; config.example.toml lists all of them{}", origin(layers, &name));
+        let advice = format!(
+            "there is no such setting; config.example.toml lists all of them{}",
+            origin(layers, &name)
+        );
         problems.add(name, advice);
         remove(given, &setting);
     }
@@ -144,9 +154,12 @@ fn remove(given: &mut Dict, setting: &[String]) -> bool {
 /// What was expected instead. Deliberately silent about what was found.
 fn expectation(kind: &Kind) -> String {
     match kind {
+        Kind::InvalidType(_, expected) if expected == "a string" => {
+            "must be a text; one that looks like a number goes in quotes".to_owned()
+        }
         Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => format!("must be {expected}"),
         Kind::UnknownVariant(_, choices) => format!("must be one of: {}", choices.join(", ")),
-        // From this program's own readers, which never quote.
+        // From readers that never quote: this program's own and those of the standard library.
         Kind::Message(text) => text.clone(),
         Kind::ISizeOutOfRange(_) | Kind::USizeOutOfRange(_) => "is too large a number".to_owned(),
         _ => "cannot be read; see config.example.toml".to_owned(),
@@ -155,7 +168,8 @@ fn expectation(kind: &Kind) -> String {
 
 /// Which variable a setting came from, if from one: a forgotten variable is hard to find.
 fn origin(layers: &Figment, setting: &str) -> String {
-    let from_variable = layers.find_metadata(setting).is_some_and(|source| source.name.contains("environment"));
+    let from_variable =
+        layers.find_metadata(setting).is_some_and(|source| source.name.contains("environment"));
     if from_variable {
         format!(" (from {PREFIX}{})", setting.to_uppercase().replace('.', "__"))
     } else {

@@ -48,6 +48,7 @@ pub enum LogFormat {
 #[serde(default, deny_unknown_fields)]
 pub struct ServerConfig {
     /// Address and port of the API.
+    #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
     /// Address and port of `/metrics`; an empty text turns it off.
     #[serde(serialize_with = "address_or_empty", deserialize_with = "empty_or_address")]
@@ -243,6 +244,8 @@ impl Default for LogConfig {
     }
 }
 
+const NOT_AN_ADDRESS: &str = "must be an IP address and a port, such as 127.0.0.1:8080";
+
 fn hidden<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(if secret.expose_secret().is_empty() { "" } else { "[hidden]" })
 }
@@ -254,12 +257,16 @@ fn address_or_empty<S: Serializer>(address: &Option<SocketAddr>, serializer: S) 
     }
 }
 
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    empty_or_address(deserializer)?.ok_or_else(|| de::Error::custom(NOT_AN_ADDRESS))
+}
+
 fn empty_or_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
-    let text = String::deserialize(deserializer)?;
+    let text = String::deserialize(deserializer).map_err(|_| de::Error::custom(NOT_AN_ADDRESS))?;
     if text.is_empty() {
         return Ok(None);
     }
-    text.parse().map(Some).map_err(|_| de::Error::custom("must be address:port such as 127.0.0.1:9464, or empty"))
+    text.parse().map(Some).map_err(|_| de::Error::custom(NOT_AN_ADDRESS))
 }
 
 /// A list, or in an environment variable the same with commas.

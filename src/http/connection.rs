@@ -25,6 +25,7 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    sync::Semaphore,
     time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
@@ -44,7 +45,7 @@ pub(super) struct Limits {
     head: Duration,
     /// From the end of an answer to the first byte of the next request.
     idle: Duration,
-    /// Without a byte in either direction while a request is in flight.
+    /// Without progress while a request is in flight.
     stall: Duration,
 }
 
@@ -60,8 +61,6 @@ impl From<&ServerConfig> for Limits {
         }
     }
 }
-
-use tokio::sync::Semaphore;
 
 /// Two ways to end.
 #[derive(Debug, Clone)]
@@ -82,7 +81,17 @@ struct Activity {
     waiting_since: Instant,
     /// When the first byte of the next head came.
     head_since: Option<Instant>,
-    last_byte: Instant,
+    /// When a request, a part of an answer or, on HTTP/1, any byte last passed.
+    progress: Instant,
+}
+
+impl Activity {
+    /// On HTTP/2 a client that takes no answer still sends and gets pings; those are no progress.
+    fn bytes_passed(&mut self) {
+        if !self.multiplexed {
+            self.progress = Instant::now();
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -97,7 +106,7 @@ impl Shared {
             served: false,
             waiting_since: now,
             head_since: None,
-            last_byte: now,
+            progress: now,
         })))
     }
 
@@ -107,15 +116,18 @@ impl Shared {
 
     fn bytes_read(&self) {
         let mut activity = self.lock();
-        let now = Instant::now();
-        activity.last_byte = now;
         if activity.in_flight == 0 {
-            activity.head_since.get_or_insert(now);
+            activity.head_since.get_or_insert_with(Instant::now);
         }
+        activity.bytes_passed();
     }
 
     fn bytes_written(&self) {
-        self.lock().last_byte = Instant::now();
+        self.lock().bytes_passed();
+    }
+
+    fn part_answered(&self) {
+        self.lock().progress = Instant::now();
     }
 
     fn request(&self, version: Version) -> InFlight {
@@ -124,7 +136,7 @@ impl Shared {
         activity.served = true;
         activity.multiplexed = version == Version::HTTP_2;
         activity.head_since = None;
-        activity.last_byte = Instant::now();
+        activity.progress = Instant::now();
         InFlight(self.clone())
     }
 
@@ -136,7 +148,7 @@ impl Shared {
     fn deadline(&self, limits: &Limits) -> Instant {
         let activity = self.lock();
         if activity.in_flight > 0 {
-            return activity.last_byte + limits.stall;
+            return activity.progress + limits.stall;
         }
         if !activity.served {
             return activity.waiting_since + limits.head;
@@ -176,14 +188,14 @@ impl Service {
         let in_flight = shared.request(request.version());
         request.extensions_mut().insert(ConnectInfo(self.peer));
         let answering = self.router.clone().oneshot(request.map(Body::new));
-        async move { Ok(answering.await?.map(|body| Answer { body, _in_flight: in_flight })) }
+        async move { Ok(answering.await?.map(|body| Answer { body, in_flight })) }
     }
 }
 
 /// An answer's body that keeps its request in flight until it was handed over.
 struct Answer {
     body: Body,
-    _in_flight: InFlight,
+    in_flight: InFlight,
 }
 
 impl HttpBody for Answer {
@@ -194,7 +206,11 @@ impl HttpBody for Answer {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if frame.is_ready() {
+            self.in_flight.0.part_answered();
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
@@ -248,7 +264,7 @@ pub(super) async fn run(
             }
         }
         while watch.as_mut().poll(context).is_ready() {
-            if shared.is_quiet() {
+            if shared.is_quiet() || Instant::now() >= shared.deadline(&limits) {
                 return Poll::Ready(());
             }
             watch.as_mut().reset(Instant::now() + FAREWELL);
@@ -274,7 +290,11 @@ impl Watched {
 }
 
 impl AsyncRead for Watched {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
         if buffer.filled().len() > before {
@@ -285,7 +305,11 @@ impl AsyncRead for Watched {
 }
 
 impl AsyncWrite for Watched {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.note(written)
     }

@@ -1,9 +1,5 @@
 //! stub
-use utoipa_axum::router::OpenApiRouter;
-use crate::{app::AppState, config::Config, vault::{Mac, keyfile::KeySet}};
-pub struct Sender;
-#[derive(Debug, thiserror::Error)]
-#[error("x")]
-pub struct BuildError;
-impl Sender { pub fn new(_: &Config, _: &KeySet, _: Mac) -> Result<Self, BuildError> { Ok(Self) } }
-pub fn router() -> OpenApiRouter<AppState> { OpenApiRouter::new() }
+mod dto; mod queries; mod sender; mod routes;
+pub use queries::{Address, Target, seal, target};
+pub use routes::router;
+pub use sender::{BuildError, Message, Sender, Sent};

@@ -23,7 +23,7 @@ use super::{
         planned::{Change, Planned, PlannedState},
         policy::{CapRow, Reason, apply_cap},
         recurrence::slot_local,
-        recurring::{RecurringFacts, plan_recurring},
+        recurring::{RecurringFacts, plan_recurring, replan_recurring},
         session::{ExistingRow, plan_session},
     },
 };
@@ -69,7 +69,8 @@ pub fn recurring_facts<'a>(
         category: &row.category,
         priority: Priority::Normal,
         served: served.and_then(slot_local),
-        skip_on_dosing_day: row.category == "measure" || row.category == "mindfulness",
+        // As all recurring ones of the content: on dosing days it is quiet.
+        skip_on_dosing_day: true,
         spread: None,
     }
 }
@@ -217,7 +218,10 @@ impl Board {
     }
 
     fn place(&mut self, id: NotificationId, (due_at, expires_at, local_date): (DateTime<Utc>, DateTime<Utc>, NaiveDate)) {
-        if let Some(row) = self.after.get_mut(&id) {
+        let Some(row) = self.after.get_mut(&id) else { return };
+        let same = row.due_at == due_at && row.expires_at == expires_at;
+        // One that is being tried again keeps its place in the queue.
+        if !(same && Self::is_open(row)) {
             row.state = "planned".to_owned();
             row.reason = None;
             row.due_at = due_at;
@@ -238,10 +242,7 @@ impl Board {
     fn plan_rules(&mut self, rules: &[reminders::Model], facts: &PatientFacts) -> ApiResult<()> {
         let mut wanted = Vec::new();
         for rule in rules.iter().filter(|rule| rule.active) {
-            let recurrence = queries::recurrence(rule)?;
-            let served = self.served(rule.id.0);
-            let seen = recurring_facts(rule, &recurrence, served.as_deref());
-            if let Some(next) = plan_recurring(self.now, &seen, &facts.zone, &facts.policy, &facts.hush) {
+            if let Some(next) = self.next_of(rule, facts)? {
                 // What is closed to it now is asked again when it is due, and the ledger then says why.
                 wanted.push((rule.id.0, Planned { state: PlannedState::Planned, ..next }));
             }
@@ -264,6 +265,19 @@ impl Board {
             }
         }
         Ok(())
+    }
+
+    /// The occurrence that is open for a rule if it still fits, else the next one.
+    fn next_of(&self, rule: &reminders::Model, facts: &PatientFacts) -> ApiResult<Option<Planned>> {
+        let recurrence = queries::recurrence(rule)?;
+        let served = self.served(rule.id.0);
+        let seen = recurring_facts(rule, &recurrence, served.as_deref());
+        let open = self.after.values().find(|row| row.origin_id == rule.id.0 && Self::is_open(row));
+        let (zone, policy, hush) = (&facts.zone, &facts.policy, &facts.hush);
+        Ok(match open.and_then(|row| slot_local(&row.slot)) {
+            Some(open) => replan_recurring(self.now, &seen, open, zone, policy, hush),
+            None => plan_recurring(self.now, &seen, zone, policy, hush),
+        })
     }
 
     /// The last slot of a rule that was sent or otherwise used up; given-up ones may come again.
@@ -327,10 +341,8 @@ impl Board {
 /// Closed by planning, unsent, for a cause that can go away.
 fn reopenable(row: &notifications::Model) -> bool {
     let reason = row.reason.as_deref().and_then(Reason::from_word);
-    let cause = reason.is_some_and(|reason| {
-        reason.may_reopen()
-            || matches!(reason, Reason::DailyCap | Reason::SessionCancelled | Reason::SessionMoved)
-    });
+    // A capped one is weighed anew with the others of its day; a given-up slot of a rule may be asked for again.
+    let cause = reason.is_some_and(|reason| reason.may_reopen() || reason == Reason::DailyCap);
     row.attempts == 0 && matches!(row.state.as_str(), "suppressed" | "cancelled") && cause
 }
 

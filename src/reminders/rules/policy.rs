@@ -255,12 +255,13 @@ pub fn decide(candidate: &Candidate<'_>, policy: &Policy, zone: &Zone, hush: &[H
     if policy.categories_off.contains(candidate.category) {
         return Decision::Suppress(Reason::CategoryOff);
     }
-    let paused = |at: DateTime<Utc>| policy.paused_until.is_some_and(|until| at < until);
-    if paused(candidate.due_at) {
+    if policy.paused_until.is_some_and(|until| candidate.due_at < until) {
         return Decision::Suppress(Reason::Paused);
     }
+    let not_before =
+        policy.paused_until.map_or(candidate.not_before, |until| until.max(candidate.not_before));
+    let candidate = &Candidate { not_before, ..*candidate };
     match place(candidate, &Rooms { window: policy.window_of(candidate.category), zone, hush }) {
-        Ok(at) if paused(at) => Decision::Suppress(Reason::Paused),
         Ok(at) if at == candidate.due_at => Decision::Send(at),
         Ok(at) => Decision::MoveTo(at),
         Err(reason) => Decision::Suppress(reason),

@@ -204,6 +204,12 @@ impl Recurrence {
         std::iter::successors(first, |last| self.next_after(last.due, zone)).take(count).collect()
     }
 
+    /// Whether the rule fires at this wall-clock time.
+    pub fn has_slot(&self, local: civil::DateTime, zone: &Zone) -> bool {
+        let before = local.checked_sub(Span::new().seconds(1)).ok();
+        before.and_then(|before| self.next_local(before)) == Some(local) && zone.has_date(local.date())
+    }
+
     fn search(
         &self,
         after: DateTime<Utc>,

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::localtime::Zone;
 use super::planned::{Planned, PlannedState};
 use super::policy::{Candidate, Decision, HushWindow, Kind, Policy, Reason, decide};
-use super::recurrence::Recurrence;
+use super::recurrence::{Occurrence, Recurrence};
 use crate::content::Priority;
 
 /// A prompt later than this is no use any more; the end of the category's window ends it earlier.
@@ -45,8 +45,44 @@ pub fn plan_recurring(
     hush: &[HushWindow],
 ) -> Option<Planned> {
     let occurrence = facts.recurrence.next_after_served(now, facts.served, zone)?;
+    Some(place(now, occurrence, facts, zone, policy, hush))
+}
+
+/// The open row of a rule anew, after zone, policy, sessions or the rule itself changed: the same slot while the rule
+/// still has it and it is fresh, else the next occurrence.
+///
+/// Asking [`plan_recurring`] instead would lose a row that is due but not sent yet, and one that quiet hours moved to
+/// later than its slot.
+pub fn replan_recurring(
+    now: DateTime<Utc>,
+    facts: &RecurringFacts<'_>,
+    open: civil::DateTime,
+    zone: &Zone,
+    policy: &Policy,
+    hush: &[HushWindow],
+) -> Option<Planned> {
+    let occurrence = Occurrence { local: open, due: zone.instant(open) };
+    let unserved = facts.served.is_none_or(|served| open > served);
+    // A slot still ahead needs no help: the search from now on finds it, or an earlier one of an edited rule.
+    if unserved && occurrence.due <= now && facts.recurrence.has_slot(open, zone) {
+        let again = place(now, occurrence, facts, zone, policy, hush);
+        if again.state == PlannedState::Planned && now < again.expires_at {
+            return Some(again);
+        }
+    }
+    plan_recurring(now, facts, zone, policy, hush)
+}
+
+fn place(
+    now: DateTime<Utc>,
+    occurrence: Occurrence,
+    facts: &RecurringFacts<'_>,
+    zone: &Zone,
+    policy: &Policy,
+    hush: &[HushWindow],
+) -> Planned {
     let routine = facts.priority != Priority::High;
-    let place = |due_at: DateTime<Utc>| {
+    let decide_at = |due_at: DateTime<Utc>| {
         let candidate = Candidate {
             category: facts.category,
             priority: facts.priority,
@@ -63,7 +99,7 @@ pub fn plan_recurring(
     let decision = if facts.skip_on_dosing_day && dosing_day {
         Decision::Suppress(Reason::Hush)
     } else {
-        place(occurrence.due)
+        decide_at(occurrence.due)
     };
     let (due_at, state) = match decision {
         Decision::Suppress(reason) => (occurrence.due, PlannedState::Suppressed(reason)),
@@ -71,13 +107,14 @@ pub fn plan_recurring(
             // The offset must not carry a prompt out of its window or into a silence.
             let shifted =
                 facts.spread.and_then(|offset| TimeDelta::from_std(offset).ok()).map(|offset| at + offset);
-            let shifted = shifted.filter(|shifted| routine && place(*shifted) == Decision::Send(*shifted));
+            let shifted =
+                shifted.filter(|shifted| routine && decide_at(*shifted) == Decision::Send(*shifted));
             (shifted.unwrap_or(at), PlannedState::Planned)
         }
     };
     let closes = policy.window_of(facts.category).closes_after(due_at, zone);
     let limit = due_at + RECURRING_FRESHNESS;
-    Some(Planned {
+    Planned {
         slot: occurrence.slot(facts.rule_id),
         template_id: None,
         category: facts.category.to_owned(),
@@ -87,7 +124,7 @@ pub fn plan_recurring(
         due_at,
         expires_at: closes.map_or(limit, |closes| limit.min(closes)),
         state,
-    })
+    }
 }
 
 /// A whole number of seconds from zero to `span`, always the same for a patient.

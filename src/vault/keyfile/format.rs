@@ -5,7 +5,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::{IndexKey, Kek, KeyError, SigningKey, VapidKey, checked_kid, ed25519_v1, empty, p256_v1, secret_bytes};
+use super::{
+    IndexKey, Kek, KeyError, SigningKey, VapidKey, checked_kid, ed25519_v1, empty, p256_v1, secret_bytes,
+};
 use crate::config::Environment;
 
 const VERSION: u32 = 1;
@@ -96,7 +98,11 @@ impl KeyFile {
     }
 }
 
-fn each<A, B>(setting: &'static str, raw: &[A], read: impl Fn(&A) -> Result<B, KeyError>) -> Result<Vec<B>, KeyError> {
+fn each<A, B>(
+    setting: &'static str,
+    raw: &[A],
+    read: impl Fn(&A) -> Result<B, KeyError>,
+) -> Result<Vec<B>, KeyError> {
     if raw.is_empty() {
         return Err(empty(setting));
     }

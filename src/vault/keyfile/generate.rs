@@ -8,7 +8,9 @@ use aws_lc_rs::{
 };
 use zeroize::Zeroizing;
 
-use super::{IndexKey, KEK_FILE, Kek, KeyError, KeySet, SigningKey, VapidKey, disk, format, p256_v1, random_secret};
+use super::{
+    IndexKey, KEK_FILE, Kek, KeyError, KeySet, SigningKey, VapidKey, disk, format, p256_v1, random_secret,
+};
 use crate::config::Environment;
 
 type Content = fn(Environment) -> Result<Zeroizing<String>, KeyError>;
@@ -22,8 +24,12 @@ type Content = fn(Environment) -> Result<Zeroizing<String>, KeyError>;
 pub fn generate_missing(dir: &Path, made_for: Environment) -> Result<Vec<PathBuf>, KeyError> {
     disk::private_folder(dir)?;
     let _held = disk::lock(dir)?;
-    let contents: [(&str, Content); 4] =
-        [("kek.toml", kek_file), ("index.toml", index_file), ("signing.toml", signing_file), ("vapid.toml", vapid_file)];
+    let contents: [(&str, Content); 4] = [
+        ("kek.toml", kek_file),
+        ("index.toml", index_file),
+        ("signing.toml", signing_file),
+        ("vapid.toml", vapid_file),
+    ];
     let mut made = Vec::new();
     for (name, content) in contents {
         let path = dir.join(name);
@@ -71,14 +77,16 @@ pub(super) fn key_set() -> Result<KeySet, KeyError> {
 
 fn kek_file(made_for: Environment) -> Result<Zeroizing<String>, KeyError> {
     let key = new_kek()?;
-    let comment = "Key-encryption keys. Without them every sealed text is lost: keep a copy apart from the database.";
+    let comment =
+        "Key-encryption keys. Without them every sealed text is lost: keep a copy apart from the database.";
     Ok(file(made_for, comment, &[format::entry("kek", &key.kid, "secret", &key.secret[..])]))
 }
 
 fn index_file(made_for: Environment) -> Result<Zeroizing<String>, KeyError> {
     let (token_key, key) = (random_secret()?, new_index_key()?);
     let comment = "Keys of blind indexes and server-made tags. Without them nobody can log in.";
-    let parts = [format::token_key_line(&token_key), format::entry("index", &key.kid, "secret", &key.secret[..])];
+    let parts =
+        [format::token_key_line(&token_key), format::entry("index", &key.kid, "secret", &key.secret[..])];
     Ok(file(made_for, comment, &parts))
 }
 
@@ -90,7 +98,8 @@ fn signing_file(made_for: Environment) -> Result<Zeroizing<String>, KeyError> {
 
 fn vapid_file(made_for: Environment) -> Result<Zeroizing<String>, KeyError> {
     let key = new_vapid_key()?;
-    let comment = "P-256 keys that push services know this server by. Removing one silences its subscriptions.";
+    let comment =
+        "P-256 keys that push services know this server by. Removing one silences its subscriptions.";
     Ok(file(made_for, comment, &[format::entry("vapid", &key.kid, "pkcs8", &key.pkcs8)]))
 }
 
@@ -111,13 +120,15 @@ fn new_index_key() -> Result<IndexKey, KeyError> {
 }
 
 fn new_signing_key() -> Result<SigningKey, KeyError> {
-    let document = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new()).map_err(|_| KeyError::NoRandomness)?;
+    let document =
+        Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new()).map_err(|_| KeyError::NoRandomness)?;
     Ok(SigningKey { kid: new_kid("sig")?, pkcs8: Zeroizing::new(document.as_ref().to_vec()) })
 }
 
 fn new_vapid_key() -> Result<VapidKey, KeyError> {
     let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
-    let pkcs8 = document.ok().and_then(|document| p256_v1(document.as_ref())).ok_or(KeyError::NoRandomness)?;
+    let pkcs8 =
+        document.ok().and_then(|document| p256_v1(document.as_ref())).ok_or(KeyError::NoRandomness)?;
     Ok(VapidKey { kid: new_kid("vapid")?, pkcs8 })
 }
 

@@ -113,6 +113,10 @@ fn nothing_moves_to_before_the_time_of_planning() {
     };
     let decide = |candidate: &Candidate<'_>| decide(candidate, &Policy::default(), &berlin(), &[]);
     assert_eq!(decide(&candidate), Decision::MoveTo(local("20 08:00")), "the last evening has passed");
+    let paused = Policy { paused_until: Some(local("19 22:00")), ..Policy::default() };
+    let planned_early = Candidate { not_before: local("18 12:00"), ..candidate };
+    let decision = super::super::policy::decide(&planned_early, &paused, &berlin(), &[]);
+    assert_eq!(decision, Decision::MoveTo(local("20 08:00")), "nor into a pause");
     let early = Candidate {
         kind: Kind::BeforeSession(local("20 07:45")),
         expires_at: local("20 07:45"),

@@ -12,7 +12,9 @@ use crate::reminders::rules::localtime::Zone;
 use crate::reminders::rules::planned::{Planned, PlannedState};
 use crate::reminders::rules::policy::{HushWindow, Policy, Reason};
 use crate::reminders::rules::recurrence::{Recurrence, slot_local};
-use crate::reminders::rules::recurring::{DEFAULT_SPREAD, RecurringFacts, plan_recurring, spread_offset};
+use crate::reminders::rules::recurring::{
+    DEFAULT_SPREAD, RecurringFacts, plan_recurring, replan_recurring, spread_offset,
+};
 
 fn daily(time: &str) -> Recurrence {
     Recurrence::Daily { time: time.parse().unwrap() }
@@ -86,6 +88,40 @@ fn travelling_west_does_not_serve_a_local_date_twice() {
     };
     assert_eq!(due(facts(&rule)), at("2026-01-20T20:00:00-05:00"));
     assert_eq!(due(served), at("2026-01-21T20:00:00-05:00"));
+}
+
+#[test]
+fn an_open_row_keeps_its_slot_while_it_is_fresh() {
+    let replan = |now: &str, rule: &Recurrence, slot: &str| {
+        let open = slot_local(slot).unwrap();
+        replan_recurring(at(now), &facts(rule), open, &berlin(), &Policy::default(), &[]).unwrap()
+    };
+    let (early, evening) = (daily("06:30"), daily("20:00"));
+    let moved = replan("2026-01-20T07:00:00+01:00", &early, "rule:x:2026-01-20T06:30");
+    assert_eq!(
+        moved.due_at,
+        at("2026-01-20T08:00:00+01:00"),
+        "moved out of quiet hours, its slot has passed"
+    );
+    let due = replan("2026-01-20T20:00:03+01:00", &evening, "rule:x:2026-01-20T20:00");
+    assert_eq!(due.due_at, at("2026-01-20T20:00:00+01:00"), "due and not sent yet");
+    let expired = replan("2026-01-20T21:30:00+01:00", &evening, "rule:x:2026-01-20T20:00");
+    assert_eq!(expired.due_at, at("2026-01-21T20:00:00+01:00"));
+    let edited = replan("2026-01-20T12:00:00+01:00", &daily("18:00"), "rule:x:2026-01-20T20:00");
+    assert_eq!(edited.due_at, at("2026-01-20T18:00:00+01:00"), "the rule has that slot no more");
+    let edited = replan("2026-01-20T20:00:03+01:00", &daily("18:00"), "rule:x:2026-01-20T20:00");
+    assert_eq!(edited.due_at, at("2026-01-21T18:00:00+01:00"), "nor keeps it because it was due");
+    let hush = [HushWindow { start: at("2026-01-20T19:00:00+01:00"), end: at("2026-01-20T22:00:00+01:00") }];
+    let (now, open) = (at("2026-01-20T20:00:03+01:00"), slot_local("rule:x:2026-01-20T20:00").unwrap());
+    let hushed = replan_recurring(now, &facts(&evening), open, &berlin(), &Policy::default(), &hush).unwrap();
+    assert_eq!(hushed.due_at, at("2026-01-21T20:00:00+01:00"), "silenced: the following one");
+    let sooner = replan("2026-01-19T12:00:00+01:00", &evening, "rule:x:2026-01-20T20:00");
+    assert_eq!(sooner.due_at, at("2026-01-19T20:00:00+01:00"), "an edited rule may fire before the open row");
+    let served = RecurringFacts { served: slot_local("rule:x:2026-01-20T20:00"), ..facts(&evening) };
+    let open = slot_local("rule:x:2026-01-20T20:00").unwrap();
+    let now = at("2026-01-20T20:00:03+01:00");
+    let next = replan_recurring(now, &served, open, &berlin(), &Policy::default(), &[]).unwrap();
+    assert_eq!(next.due_at, at("2026-01-21T20:00:00+01:00"), "never a served slot");
 }
 
 #[test]

@@ -318,6 +318,56 @@ fn before_session_reminders_never_reach_the_start() {
 }
 
 #[test]
+fn a_row_moved_back_before_quiet_hours_stays_while_it_is_about_to_be_sent() {
+    let early = shifted(&dosing(), TimeDelta::minutes(-6 * 60 - 15));
+    let mut ledger = Ledger::default();
+    ledger.plan(at(EARLY), &early);
+    let now = at("2026-01-20T21:29:20+01:00");
+    for (row, _) in ledger.rows.iter_mut().filter(|(row, _)| row.due_at < now - TimeDelta::minutes(1)) {
+        row.open = false;
+    }
+    assert_eq!(ledger.plan(now, &early), []);
+    assert!(ledger.open().contains_key("dosing-morning"));
+}
+
+#[test]
+fn a_day_that_does_not_exist_pushes_nothing_past_the_start() {
+    let (starts_at, zone) = (at("2011-12-30T18:00:00Z"), Zone::parse("Pacific/Apia").unwrap());
+    let facts =
+        SessionFacts { starts_at, ends_at: starts_at + TimeDelta::hours(2), hush: vec![], ..dosing() };
+    let now = at("2011-12-01T00:00:00Z");
+    let changes = plan_session(now, &facts, &zone, &Policy::default(), &[]);
+    for change in changes {
+        let Change::Insert(planned) = change else { panic!("{change:?}") };
+        let template = protocols().template(template_of(&planned.slot)).unwrap();
+        assert!(!template.offset.is_negative() || planned.due_at < starts_at, "{}", planned.slot);
+    }
+}
+
+#[test]
+fn a_high_reminder_held_up_by_hush_stays_fresh_until_the_start_at_most() {
+    let mut home = SessionFacts { location: "home".into(), ..dosing() };
+    let other = |from: i64, to: i64| HushWindow {
+        start: home.starts_at - TimeDelta::minutes(from),
+        end: home.starts_at - TimeDelta::minutes(to),
+    };
+    home.hush = vec![other(240, 30)];
+    let mut ledger = Ledger::default();
+    ledger.plan(home.starts_at - TimeDelta::minutes(210), &home);
+    let row = &ledger.rows.iter().find(|(row, _)| template_of(&row.slot) == "home-space").unwrap().0;
+    assert!(row.open);
+    assert_eq!((row.due_at, row.expires_at), (home.starts_at - TimeDelta::minutes(30), home.starts_at));
+    let mut after = dosing();
+    after.hush = vec![HushWindow { start: after.starts_at, end: after.ends_at + TimeDelta::hours(38) }];
+    let mut ledger = Ledger::default();
+    ledger.plan(at(EARLY), &after);
+    let row =
+        &ledger.rows.iter().find(|(row, _)| template_of(&row.slot) == "dosing-morning-after").unwrap().0;
+    assert!(row.open && row.due_at > at("2026-01-22T20:30:00+01:00"));
+    assert_eq!(row.expires_at, row.due_at + TimeDelta::hours(1));
+}
+
+#[test]
 fn the_next_dosing_session_supersedes_the_integration_of_this_one() {
     let mut ledger = Ledger::default();
     ledger.plan(at(EARLY), &dosing());

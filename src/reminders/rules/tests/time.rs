@@ -134,7 +134,11 @@ fn clock_changes_by_hand() {
     let next = |after: &str| rule.next_after(at(after), &super::berlin()).unwrap();
     assert_eq!(next("2026-03-28T12:00:00Z").due, at("2026-03-29T01:30:00Z"), "gap: 03:30 summer time");
     assert_eq!(next("2026-03-28T12:00:00Z").local, time(2, 30).on(jiff::civil::date(2026, 3, 29)));
-    assert_eq!(next("2026-03-29T01:10:00Z").due, at("2026-03-29T01:30:00Z"), "asked at 03:10, within its shift");
+    assert_eq!(
+        next("2026-03-29T01:10:00Z").due,
+        at("2026-03-29T01:30:00Z"),
+        "asked at 03:10, within its shift"
+    );
     assert_eq!(next("2026-10-24T12:00:00Z").due, at("2026-10-25T00:30:00Z"), "fold: the first");
     assert_eq!(next("2026-10-25T00:30:00Z").due, at("2026-10-26T01:30:00Z"), "fold: not again");
     assert_eq!(next("2026-10-25T01:00:00Z").due, at("2026-10-26T01:30:00Z"), "asked between the two");

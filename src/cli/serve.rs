@@ -1,0 +1,123 @@
+//! `afterglow serve` and `afterglow worker`.
+
+use clap::Args;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    CliError,
+    start::{self, Started},
+};
+use crate::{
+    app::{self, AppState},
+    config::Config,
+    db::Engine,
+    http, scheduler, telemetry,
+};
+
+/// How to serve.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Leave reminders to processes that run `afterglow worker`.
+    #[arg(long)]
+    no_worker: bool,
+    /// Apply missing migrations first, also on PostgreSQL in production.
+    #[arg(long)]
+    migrate: bool,
+}
+
+/// Serves until SIGTERM or Ctrl-C.
+pub async fn serve(config: Config, args: ServeArgs) -> Result<(), CliError> {
+    telemetry::init(&config.log)?;
+    let started = start::start(config).await?;
+    let app = &started.app;
+    if args.migrate || app.db.engine() == Engine::Sqlite || !app.config.is_production() {
+        start::migrate(app).await?;
+    }
+    let listener = bind(app.config.server.listen).await?;
+    welcome(&started, listener.local_addr()?);
+    let stop = stop_on_signal()?;
+    run_until(started.into_app(), Some(listener), !args.no_worker, stop).await
+}
+
+/// Sends reminders until SIGTERM or Ctrl-C.
+pub async fn worker(config: Config) -> Result<(), CliError> {
+    telemetry::init(&config.log)?;
+    let started = start::start(config).await?;
+    let stop = stop_on_signal()?;
+    run_until(started.into_app(), None, true, stop).await
+}
+
+async fn bind(address: std::net::SocketAddr) -> Result<TcpListener, CliError> {
+    TcpListener::bind(address).await.map_err(|error| {
+        CliError::Advice(format!("server.listen: {address} cannot be used ({error}). Stop what uses it or choose another."))
+    })
+}
+
+/// Runs API, metrics and worker until `stop`, then lets what is under way end.
+pub async fn run_until(
+    app: AppState,
+    listener: Option<TcpListener>,
+    with_worker: bool,
+    stop: CancellationToken,
+) -> Result<(), CliError> {
+    let metrics = serve_metrics(&app, &stop).await?;
+    let worker = with_worker.then(|| tokio::spawn(scheduler::run(app.clone(), stop.clone())));
+    if let Some(listener) = listener {
+        let limits = app.config.server.clone();
+        http::serve(listener, app::router(app.clone()), &limits, stop.clone()).await?;
+    } else {
+        stop.cancelled().await;
+    }
+    for task in [worker, metrics].into_iter().flatten() {
+        if let Err(error) = task.await {
+            tracing::error!(%error, "a task ended badly");
+        }
+    }
+    Ok(())
+}
+
+async fn serve_metrics(app: &AppState, stop: &CancellationToken) -> Result<Option<JoinHandle<()>>, CliError> {
+    let Some(address) = app.config.server.metrics_listen else { return Ok(None) };
+    let handle = telemetry::install_metrics()?;
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        CliError::Advice(format!(
+            "server.metrics_listen: {address} cannot be used ({error}). Choose another, or \"\" to switch it off."
+        ))
+    })?;
+    let (limits, stop) = (app.config.server.clone(), stop.clone());
+    tokio::spawn(telemetry::metrics_upkeep(handle.clone(), stop.clone()));
+    Ok(Some(tokio::spawn(async move {
+        if let Err(error) = http::serve(listener, telemetry::metrics_router(handle), &limits, stop).await {
+            tracing::error!(%error, "the metrics listener ended");
+        }
+    })))
+}
+
+fn stop_on_signal() -> Result<CancellationToken, CliError> {
+    let stop = CancellationToken::new();
+    let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let token = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        token.cancel();
+    });
+    Ok(stop)
+}
+
+fn welcome(started: &Started, address: std::net::SocketAddr) {
+    for path in &started.made {
+        println!("made    {}", path.display());
+    }
+    println!("serving http://{address}      try it at http://{address}/docs");
+    if !started.made.is_empty() {
+        println!("next    afterglow admin create --clinic NAME --country CC --zone Area/City --email YOU@EXAMPLE.ORG");
+    }
+}

@@ -1,0 +1,333 @@
+//! What a batch needs to know of its recipients, read with a number of statements that does not grow with the batch.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Duration, Utc};
+use entity::{
+    care_relations, checkins, consents,
+    ids::{AccountId, NotificationId, PatientId},
+    journal_entries, notifications, push_subscriptions, reminders, sessions,
+};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Statement,
+    Value,
+};
+use uuid::Uuid;
+
+use crate::{
+    app::AppState,
+    error::ApiResult,
+    reminders::{RULE, SESSION, hush_windows, parse_policy},
+    reminders::rules::{
+        localtime::Zone,
+        policy::{HushWindow, Policy},
+    },
+    vault::{DataKey, KeyOwner, OwnerKind, WrappedKey},
+};
+
+/// How far back a finished session still matters: the longest offset after one is a month.
+const SESSION_TAIL: Duration = Duration::days(45);
+const DAY: Duration = Duration::hours(24);
+
+/// One recipient as of now.
+pub struct Recipient {
+    pub zone: Zone,
+    pub locale: String,
+    pub policy: Policy,
+    pub key: Option<DataKey>,
+    pub in_care: bool,
+    pub consent_withdrawn: bool,
+    pub sessions: Vec<sessions::Model>,
+    pub hush: Vec<HushWindow>,
+    pub checked_in: bool,
+    /// Templates of journal entries written in the last day.
+    pub wrote: HashSet<String>,
+    pub subscriptions: Vec<push_subscriptions::Model>,
+    /// Sent today by local date: normal and low ones, and the routine ones among them.
+    pub sent: HashMap<chrono::NaiveDate, (i64, i64)>,
+}
+
+/// Everything the batch is judged by.
+pub struct Facts {
+    pub now: DateTime<Utc>,
+    recipients: HashMap<AccountId, Recipient>,
+    rules: HashMap<(PatientId, Uuid), reminders::Model>,
+    /// Devices that have already taken a notification that is tried again.
+    pub delivered: HashSet<(NotificationId, Uuid)>,
+}
+
+#[derive(FromQueryResult)]
+struct AccountRow {
+    id: AccountId,
+    zone: String,
+    locale: String,
+    paused_until: Option<DateTime<Utc>>,
+    kek_id: String,
+    generation: i32,
+    wrapped: Vec<u8>,
+}
+
+#[derive(FromQueryResult)]
+struct SentRow {
+    recipient_id: AccountId,
+    local_date: chrono::NaiveDate,
+    routine: bool,
+    sent: i64,
+}
+
+impl Facts {
+    /// Nothing when the account is closed or gone.
+    pub fn recipient(&self, id: AccountId) -> Option<&Recipient> {
+        self.recipients.get(&id)
+    }
+
+    /// The standing rule a notification came from.
+    pub fn rule(&self, row: &notifications::Model) -> Option<&reminders::Model> {
+        self.rules.get(&(row.subject_patient_id, row.origin_id))
+    }
+
+    /// Counts one that is about to be sent, so that the cap also holds within a batch.
+    pub fn count(&mut self, row: &notifications::Model) {
+        if row.priority == "high" {
+            return;
+        }
+        self.each(row.subject_patient_id, |recipient| {
+            let (all, routine) = recipient.sent.entry(row.local_date).or_default();
+            *all += 1;
+            *routine += i64::from(row.routine);
+        });
+    }
+
+    pub async fn load(app: &AppState, batch: &[notifications::Model]) -> ApiResult<Self> {
+        let now = app.clock.now();
+        let mut ids: Vec<Uuid> = batch.iter().map(|row| row.recipient_id.0).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut facts =
+            Self { now, recipients: accounts(app, &ids).await?, rules: HashMap::new(), delivered: HashSet::new() };
+        let conn = app.db.reader();
+        facts.add_care(conn, &ids).await?;
+        facts.add_done(conn, &ids, batch).await?;
+        facts.add_sessions(conn, &ids, batch).await?;
+        facts.add_sent(conn, &ids, batch).await?;
+        facts.add_rules(conn, &ids, batch).await?;
+        facts.add_devices(conn, &ids, batch).await?;
+        Ok(facts)
+    }
+
+    fn each(&mut self, patient: PatientId, change: impl FnOnce(&mut Recipient)) {
+        if let Some(recipient) = self.recipients.get_mut(&patient.into()) {
+            change(recipient);
+        }
+    }
+
+    async fn add_care(&mut self, conn: &impl ConnectionTrait, ids: &[Uuid]) -> Result<(), DbErr> {
+        let cared: Vec<PatientId> = care_relations::Entity::find()
+            .select_only()
+            .column(care_relations::Column::PatientId)
+            .distinct()
+            .filter(care_relations::Column::PatientId.is_in(ids.iter().copied()))
+            .filter(care_relations::Column::EndedAt.is_null())
+            .into_tuple()
+            .all(conn)
+            .await?;
+        for patient in cared {
+            self.each(patient, |recipient| recipient.in_care = true);
+        }
+        let consents = consents::Entity::find()
+            .filter(consents::Column::PatientId.is_in(ids.iter().copied()))
+            .filter(consents::Column::Purpose.eq("reminders"))
+            .order_by_asc(consents::Column::GivenAt)
+            .all(conn)
+            .await?;
+        for consent in consents {
+            // The latest decides.
+            self.each(consent.patient_id, |recipient| {
+                recipient.consent_withdrawn = consent.withdrawn_at.is_some();
+            });
+        }
+        Ok(())
+    }
+
+    async fn add_done(
+        &mut self,
+        conn: &impl ConnectionTrait,
+        ids: &[Uuid],
+        batch: &[notifications::Model],
+    ) -> Result<(), DbErr> {
+        if !batch.iter().any(|row| super::recheck::may_be_done(row)) {
+            return Ok(());
+        }
+        let since = self.now - DAY;
+        let checked_in: Vec<PatientId> = checkins::Entity::find()
+            .select_only()
+            .column(checkins::Column::PatientId)
+            .distinct()
+            .filter(checkins::Column::PatientId.is_in(ids.iter().copied()))
+            .filter(checkins::Column::TakenAt.gt(since))
+            .into_tuple()
+            .all(conn)
+            .await?;
+        for patient in checked_in {
+            self.each(patient, |recipient| recipient.checked_in = true);
+        }
+        let written: Vec<(PatientId, String)> = journal_entries::Entity::find()
+            .select_only()
+            .columns([journal_entries::Column::PatientId, journal_entries::Column::TemplateId])
+            .distinct()
+            .filter(journal_entries::Column::PatientId.is_in(ids.iter().copied()))
+            .filter(journal_entries::Column::CreatedAt.gt(since))
+            .into_tuple()
+            .all(conn)
+            .await?;
+        for (patient, template) in written {
+            self.each(patient, |recipient| {
+                recipient.wrote.insert(template);
+            });
+        }
+        Ok(())
+    }
+
+    async fn add_sessions(
+        &mut self,
+        conn: &impl ConnectionTrait,
+        ids: &[Uuid],
+        batch: &[notifications::Model],
+    ) -> Result<(), DbErr> {
+        let needed = batch.iter().any(|row| row.origin_kind == SESSION);
+        // A standing rule only asks what hushes it; that is at most a day away.
+        let tail = if needed { SESSION_TAIL } else { DAY * 2 };
+        let rows = sessions::Entity::find()
+            .filter(sessions::Column::PatientId.is_in(ids.iter().copied()))
+            .filter(sessions::Column::EndsAt.gt(self.now - tail))
+            .order_by_asc(sessions::Column::StartsAt)
+            .all(conn)
+            .await?;
+        for row in rows {
+            self.each(row.patient_id, |recipient| recipient.sessions.push(row));
+        }
+        for recipient in self.recipients.values_mut() {
+            recipient.hush = hush_windows(&recipient.sessions);
+        }
+        Ok(())
+    }
+
+    async fn add_sent(
+        &mut self,
+        conn: &impl ConnectionTrait,
+        ids: &[Uuid],
+        batch: &[notifications::Model],
+    ) -> Result<(), DbErr> {
+        if batch.iter().all(|row| row.priority == "high") {
+            return Ok(());
+        }
+        let mut values: Vec<Value> = vec![(self.now - DAY * 2).into()];
+        let list = placeholders(&mut values, ids);
+        let sql = format!(
+            "SELECT recipient_id, local_date, routine, COUNT(*) AS sent FROM notifications \
+             WHERE recipient_id IN ({list}) AND due_at > $1 AND state = 'accepted' AND priority <> 'high' \
+             GROUP BY recipient_id, local_date, routine"
+        );
+        let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
+        for row in SentRow::find_by_statement(statement).all(conn).await? {
+            self.each(PatientId(row.recipient_id.0), |recipient| {
+                let (all, routine) = recipient.sent.entry(row.local_date).or_default();
+                *all += row.sent;
+                *routine += if row.routine { row.sent } else { 0 };
+            });
+        }
+        Ok(())
+    }
+
+    async fn add_rules(
+        &mut self,
+        conn: &impl ConnectionTrait,
+        ids: &[Uuid],
+        batch: &[notifications::Model],
+    ) -> Result<(), DbErr> {
+        let rules: Vec<Uuid> = batch.iter().filter(|row| row.origin_kind == RULE).map(|row| row.origin_id).collect();
+        if rules.is_empty() {
+            return Ok(());
+        }
+        let rows = reminders::Entity::find()
+            .filter(reminders::Column::PatientId.is_in(ids.iter().copied()))
+            .filter(reminders::Column::Id.is_in(rules))
+            .all(conn)
+            .await?;
+        self.rules = rows.into_iter().map(|row| ((row.patient_id, row.id.0), row)).collect();
+        Ok(())
+    }
+
+    async fn add_devices(
+        &mut self,
+        conn: &impl ConnectionTrait,
+        ids: &[Uuid],
+        batch: &[notifications::Model],
+    ) -> Result<(), DbErr> {
+        let rows = push_subscriptions::Entity::find()
+            .filter(push_subscriptions::Column::AccountId.is_in(ids.iter().copied()))
+            .filter(push_subscriptions::Column::State.eq("active"))
+            .all(conn)
+            .await?;
+        for row in rows {
+            self.each(PatientId(row.account_id.0), |recipient| recipient.subscriptions.push(row));
+        }
+        let again: Vec<NotificationId> = batch.iter().filter(|row| row.attempts > 1).map(|row| row.id).collect();
+        if again.is_empty() {
+            return Ok(());
+        }
+        use entity::deliveries::{Column, Entity};
+        let taken = Entity::find()
+            .filter(Column::RecipientId.is_in(ids.iter().copied()))
+            .filter(Column::NotificationId.is_in(again))
+            .filter(Column::Outcome.eq("accepted"))
+            .all(conn)
+            .await?;
+        self.delivered = taken.into_iter().map(|row| (row.notification_id, row.subscription_id.0)).collect();
+        Ok(())
+    }
+}
+
+/// `$n` for each id, appended to `values`.
+fn placeholders(values: &mut Vec<Value>, ids: &[Uuid]) -> String {
+    let first = values.len() + 1;
+    values.extend(ids.iter().map(|id| Value::from(*id)));
+    (first..first + ids.len()).map(|n| format!("${n}")).collect::<Vec<_>>().join(",")
+}
+
+async fn accounts(app: &AppState, ids: &[Uuid]) -> ApiResult<HashMap<AccountId, Recipient>> {
+    let conn = app.db.reader();
+    let mut values = Vec::new();
+    let list = placeholders(&mut values, ids);
+    let sql = format!(
+        "SELECT a.id, a.zone, a.locale, p.paused_until, k.kek_id, k.generation, k.wrapped FROM accounts a \
+         JOIN data_keys k ON k.owner_kind = 'patient' AND k.owner_id = a.id \
+         LEFT JOIN delivery_policies p ON p.patient_id = a.id WHERE a.id IN ({list}) AND a.state = 'active'"
+    );
+    let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
+    let rows = AccountRow::find_by_statement(statement).all(conn).await?;
+    Ok(rows.into_iter().filter_map(|row| Some((row.id, recipient(app, row)?))).collect())
+}
+
+fn recipient(app: &AppState, row: AccountRow) -> Option<Recipient> {
+    let wrapped = WrappedKey {
+        owner: KeyOwner::new(OwnerKind::Patient, row.id),
+        kek_id: row.kek_id,
+        generation: row.generation,
+        wrapped: row.wrapped,
+    };
+    Some(Recipient {
+        zone: Zone::parse(&row.zone).ok()?,
+        locale: row.locale,
+        policy: parse_policy(row.paused_until),
+        key: app.vault.unwrap(&wrapped).ok(),
+        in_care: false,
+        consent_withdrawn: false,
+        sessions: Vec::new(),
+        hush: Vec::new(),
+        checked_in: false,
+        wrote: HashSet::new(),
+        subscriptions: Vec::new(),
+        sent: HashMap::new(),
+    })
+}

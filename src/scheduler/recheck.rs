@@ -1,0 +1,143 @@
+//! The question asked again at the moment of sending: whoever paused, ended care, moved a session or did the thing
+//! meanwhile is not reminded of it. Pure: facts in, verdict out.
+
+use chrono::{DateTime, Utc};
+use entity::notifications;
+
+use super::facts::{Facts, Recipient};
+use crate::{
+    content::{Priority, ReminderTemplate, SkipIf, protocols},
+    reminders::{
+        RULE, SESSION, session_facts,
+        rules::{
+            policy::{Candidate, Decision, Kind, Reason, decide},
+            session::{SessionState, session_slot, waits_for_record},
+        },
+    },
+};
+
+/// What becomes of a claimed notification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Send,
+    /// Not any more: it is too late to be of use.
+    Expired,
+    Suppress(Reason),
+    Cancel(Reason),
+    /// Not now: come back at this instant.
+    Postpone(DateTime<Utc>),
+}
+
+/// Whether the answer depends on what the patient did in the last day.
+pub fn may_be_done(row: &notifications::Model) -> bool {
+    template(row).is_some_and(|template| !template.skip_if.is_empty()) || row.category == "measure"
+}
+
+fn template(row: &notifications::Model) -> Option<&'static ReminderTemplate> {
+    row.template_id.as_deref().and_then(|id| protocols().template(id))
+}
+
+/// Judges one notification by the facts of its batch.
+pub fn judge(facts: &Facts, row: &notifications::Model) -> Verdict {
+    let Some(recipient) = facts.recipient(row.recipient_id) else { return Verdict::Suppress(Reason::AccountClosed) };
+    if facts.now >= row.expires_at {
+        return Verdict::Expired;
+    }
+    if recipient.consent_withdrawn {
+        return Verdict::Suppress(Reason::ConsentWithdrawn);
+    }
+    let origin = match row.origin_kind.as_str() {
+        SESSION => judge_session(facts, recipient, row),
+        RULE => judge_rule(facts, row),
+        _ => None,
+    };
+    origin.or_else(|| judge_done(facts.now, recipient, row)).unwrap_or_else(|| judge_policy(facts, recipient, row))
+}
+
+fn judge_rule(facts: &Facts, row: &notifications::Model) -> Option<Verdict> {
+    let active = facts.rule(row).is_some_and(|rule| rule.active);
+    (!active).then_some(Verdict::Cancel(Reason::Superseded))
+}
+
+/// The session must still take place as it did when this was planned.
+fn judge_session(facts: &Facts, recipient: &Recipient, row: &notifications::Model) -> Option<Verdict> {
+    if !recipient.in_care {
+        return Some(Verdict::Suppress(Reason::CareEnded));
+    }
+    let Some(session) = recipient.sessions.iter().find(|session| session.id.0 == row.origin_id) else {
+        return Some(Verdict::Cancel(Reason::SessionCancelled));
+    };
+    let seen = session_facts(session, &recipient.sessions, &recipient.hush);
+    if seen.state == SessionState::Cancelled {
+        return Some(Verdict::Cancel(Reason::SessionCancelled));
+    }
+    let template = template(row)?;
+    if row.slot != session_slot(session.id.0, &template.id, session.placement) {
+        return Some(Verdict::Cancel(Reason::SessionMoved));
+    }
+    if template.superseded_by_next_dosing && seen.next_dosing_start.is_some_and(|next| next <= facts.now) {
+        return Some(Verdict::Suppress(Reason::Superseded));
+    }
+    // Without a record of the end nobody knows whether what follows it applies; a record plans it anew.
+    waits_for_record(template, &seen, facts.now).then_some(Verdict::Suppress(Reason::Superseded))
+}
+
+/// Nobody is asked for what they have just done.
+fn judge_done(now: DateTime<Utc>, recipient: &Recipient, row: &notifications::Model) -> Option<Verdict> {
+    let done = match template(row) {
+        Some(template) => template.skip_if.iter().any(|skip| is_done(now, recipient, template, *skip)),
+        None => row.category == "measure" && recipient.checked_in,
+    };
+    done.then_some(Verdict::Suppress(Reason::AlreadyDone))
+}
+
+fn is_done(now: DateTime<Utc>, recipient: &Recipient, template: &ReminderTemplate, skip: SkipIf) -> bool {
+    let refers_to = template.action.reference.as_deref();
+    match skip {
+        // Nothing can be assigned yet, so no assigned measure is open.
+        SkipIf::MeasuresComplete => true,
+        SkipIf::MeasureDone24h => refers_to == Some("daily-check-in") && recipient.checked_in,
+        SkipIf::JournalDone24h => refers_to.is_some_and(|template| recipient.wrote.contains(template)),
+        SkipIf::NextAppointmentBooked => {
+            recipient.sessions.iter().any(|session| session.state == "planned" && session.starts_at > now)
+        }
+    }
+}
+
+/// Hush before quiet hours before the cap, as when it was planned.
+fn judge_policy(facts: &Facts, recipient: &Recipient, row: &notifications::Model) -> Verdict {
+    let template = template(row);
+    let session = recipient.sessions.iter().find(|session| session.id.0 == row.origin_id);
+    let kind = match (template, session) {
+        (Some(template), Some(session)) if template.offset.is_negative() => Kind::BeforeSession(session.starts_at),
+        _ if row.routine => Kind::Routine,
+        _ => Kind::Other,
+    };
+    let priority = Priority::from_word(&row.priority).unwrap_or(Priority::Normal);
+    let candidate = Candidate {
+        category: &row.category,
+        priority,
+        kind,
+        ignores_quiet_hours: template.is_some_and(|template| template.ignores_quiet_hours),
+        due_at: facts.now,
+        expires_at: row.expires_at,
+        not_before: facts.now,
+    };
+    match decide(&candidate, &recipient.policy, &recipient.zone, &recipient.hush) {
+        Decision::Suppress(reason) => Verdict::Suppress(reason),
+        Decision::MoveTo(at) if at > facts.now => Verdict::Postpone(at),
+        _ if over_cap(recipient, row, priority) => Verdict::Suppress(Reason::DailyCap),
+        _ => Verdict::Send,
+    }
+}
+
+fn over_cap(recipient: &Recipient, row: &notifications::Model, priority: Priority) -> bool {
+    if priority == Priority::High {
+        return false;
+    }
+    let (all, routine) = recipient.sent.get(&row.local_date).copied().unwrap_or_default();
+    let dosing = recipient.hush.iter().any(|hush| recipient.zone.local_date(hush.start) == row.local_date);
+    let policy = &recipient.policy;
+    let cap = if dosing { policy.cap_dosing_day } else { policy.cap };
+    all >= i64::from(cap) || (row.routine && routine >= i64::from(policy.recurring_cap))
+}
