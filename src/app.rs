@@ -95,7 +95,13 @@ impl AppState {
             max_connections: config.database.max_connections,
             sqlite_full_sync: config.sqlite_full_sync(),
         };
-        let db = Db::open(&opening, (clock.clone(), random.clone()), AuditKey::new(vault.mac("audit")), wake.clone()).await?;
+        let db = Db::open(
+            &opening,
+            (clock.clone(), random.clone()),
+            AuditKey::new(vault.mac("audit")),
+            wake.clone(),
+        )
+        .await?;
         let auth = &config.auth;
         let hashing = Hashing {
             memory_kib: auth.argon2_memory_kib,

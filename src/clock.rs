@@ -61,7 +61,10 @@ pub trait Random: Send + Sync + 'static {
 pub struct SystemRandom;
 
 impl Random for SystemRandom {
-    #[expect(clippy::expect_used, reason = "without randomness nothing may go on: no key, nonce or id is safe")]
+    #[expect(
+        clippy::expect_used,
+        reason = "without randomness nothing may go on: no key, nonce or id is safe"
+    )]
     fn fill(&self, buffer: &mut [u8]) {
         rand::fill(buffer).expect("the operating system's random source failed");
     }

@@ -13,8 +13,8 @@ use std::{
 use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, PatientId};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, sqlx,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, sqlx,
 };
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -293,8 +293,10 @@ async fn verify_pragmas(connection: &mut sqlx::SqliteConnection, full: bool) -> 
     for (pragma, wanted) in
         [("journal_mode", "wal"), ("foreign_keys", "1"), ("synchronous", synchronous), ("secure_delete", "1")]
     {
-        let row = sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA {pragma}"))).fetch_one(&mut *connection).await?;
-        let value = row.try_get::<String, _>(0).or_else(|_| row.try_get::<i64, _>(0).map(|v| v.to_string()))?;
+        let row =
+            sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA {pragma}"))).fetch_one(&mut *connection).await?;
+        let value =
+            row.try_get::<String, _>(0).or_else(|_| row.try_get::<i64, _>(0).map(|v| v.to_string()))?;
         if value != wanted {
             return Err(sqlx::Error::Configuration(
                 format!("SQLite did not accept {pragma} = {wanted} (it says {value}); is the folder on a network disk?")

@@ -230,9 +230,7 @@ pub async fn render_problems(request: Request, next: Next) -> Response {
     let mut body = response.extensions_mut().remove::<Problem>().unwrap_or_else(|| foreign_problem(status));
     body.request_id = id;
     let mut rendered = (status, Json(body)).into_response();
-    rendered
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    rendered.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     for name in [header::RETRY_AFTER, header::WWW_AUTHENTICATE, header::ALLOW] {
         if let Some(value) = response.headers().get(&name) {
             rendered.headers_mut().insert(name, value.clone());
@@ -247,8 +245,12 @@ fn foreign_problem(status: StatusCode) -> Problem {
         StatusCode::METHOD_NOT_ALLOWED => {
             ("method_not_allowed", "This address does not answer that method; see Allow.")
         }
-        StatusCode::PAYLOAD_TOO_LARGE => ("body_too_large", "The body is larger than this operation accepts."),
-        StatusCode::REQUEST_TIMEOUT => ("timeout", "The request took too long to arrive or to be answered. Try again."),
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            ("body_too_large", "The body is larger than this operation accepts.")
+        }
+        StatusCode::REQUEST_TIMEOUT => {
+            ("timeout", "The request took too long to arrive or to be answered. Try again.")
+        }
         status if status.is_server_error() => {
             ("internal", "Something went wrong on our side. Tell support the request_id.")
         }

@@ -53,11 +53,10 @@ impl<T: DeserializeOwned + Validate> FromRequest<AppState> for Once<T> {
 
 async fn body(request: Request, state: &AppState) -> ApiResult<(Parts, Bytes)> {
     let (parts, body) = request.into_parts();
-    let json = parts
-        .headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("application/json"));
+    let json =
+        parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
+            value.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("application/json")
+        });
     if !json {
         return Err(ApiError::refused(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -72,7 +71,9 @@ async fn body(request: Request, state: &AppState) -> ApiResult<(Parts, Bytes)> {
             "body_too_large",
             "The body is larger than this operation accepts.",
         ),
-        _ => ApiError::bad_request("unreadable_body", "The body ended before it was complete. Send it again."),
+        _ => {
+            ApiError::bad_request("unreadable_body", "The body ended before it was complete. Send it again.")
+        }
     })?;
     Ok((parts, bytes))
 }
@@ -97,7 +98,8 @@ fn single_header<'a>(headers: &'a HeaderMap, name: &str, pointer: &str) -> ApiRe
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let text = value.to_str().ok().filter(|_| values.next().is_none());
-    text.map(Some).ok_or_else(|| ApiError::invalid_field(pointer, "invalid_header", "must be sent once, in ASCII"))
+    text.map(Some)
+        .ok_or_else(|| ApiError::invalid_field(pointer, "invalid_header", "must be sent once, in ASCII"))
 }
 
 /// Reads JSON strictly: 400 when it is no JSON, 422 with a pointer when it is not what the operation takes.
@@ -106,7 +108,10 @@ pub fn parse<T: DeserializeOwned + Validate>(bytes: &[u8]) -> ApiResult<T> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let input: T = serde_path_to_error::deserialize(&mut reader).map_err(json_error)?;
     reader.end().map_err(|_| {
-        ApiError::bad_request("malformed_json", "There is more text after the JSON value. Send one JSON object.")
+        ApiError::bad_request(
+            "malformed_json",
+            "There is more text after the JSON value. Send one JSON object.",
+        )
     })?;
     let mut checks = Checks::default();
     input.validate(&mut checks);
@@ -183,7 +188,11 @@ fn find_nul(value: &serde_json::Value, pointer: String) -> Option<String> {
             items.iter().enumerate().find_map(|(index, item)| find_nul(item, format!("{pointer}/{index}")))
         }
         serde_json::Value::Object(fields) => fields.iter().find_map(|(name, item)| {
-            if name.contains('\0') { Some(pointer.clone()) } else { find_nul(item, format!("{pointer}/{name}")) }
+            if name.contains('\0') {
+                Some(pointer.clone())
+            } else {
+                find_nul(item, format!("{pointer}/{name}"))
+            }
         }),
         _ => None,
     }

@@ -37,8 +37,9 @@ impl IntoResponses for Problems {
             .into_iter()
             .map(|(status, description)| {
                 let content = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
-                let response =
-                    ResponseBuilder::new().description(description).content("application/problem+json", content);
+                let response = ResponseBuilder::new()
+                    .description(description)
+                    .content("application/problem+json", content);
                 (status.to_owned(), RefOr::T(response.build()))
             })
             .collect()

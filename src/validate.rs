@@ -23,7 +23,13 @@ impl Checks {
     }
 
     /// A number within bounds, both included.
-    pub fn range<N: PartialOrd + std::fmt::Display>(&mut self, pointer: &str, value: Option<N>, min: N, max: N) {
+    pub fn range<N: PartialOrd + std::fmt::Display>(
+        &mut self,
+        pointer: &str,
+        value: Option<N>,
+        min: N,
+        max: N,
+    ) {
         if let Some(value) = value {
             let detail = format!("must be from {min} to {max}");
             self.require(value >= min && value <= max, pointer, "out_of_range", detail);

@@ -17,7 +17,9 @@ use crate::{
 };
 
 /// What a member of staff may do. Several in one person are common in small clinics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Capability {
     /// Reads what patients share, schedules sessions, invites patients.
@@ -55,7 +57,12 @@ impl Capabilities {
     }
 
     pub fn parse(text: &str) -> Self {
-        Self(Capability::ALL.into_iter().filter(|one| text.split(' ').any(|word| word == one.as_str())).collect())
+        Self(
+            Capability::ALL
+                .into_iter()
+                .filter(|one| text.split(' ').any(|word| word == one.as_str()))
+                .collect(),
+        )
     }
 
     pub fn has(&self, one: Capability) -> bool {

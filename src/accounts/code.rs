@@ -15,8 +15,11 @@ impl InvitationCode {
     /// again: nobody should have to read a tilde aloud.
     pub fn draw(random: &dyn Random) -> Self {
         loop {
-            let body: String =
-                random.bytes::<LENGTH>().iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
+            let body: String = random
+                .bytes::<LENGTH>()
+                .iter()
+                .map(|byte| char::from(ALPHABET[usize::from(byte % 32)]))
+                .collect();
             if let Some(check) = check_character(&body) {
                 return Self(format!("{body}{check}"));
             }
@@ -39,7 +42,8 @@ impl InvitationCode {
             .collect();
         let (body, check) = plain.split_at_checked(LENGTH)?;
         let mut check = check.chars();
-        let fits = check_character(body).is_some_and(|wanted| check.next() == Some(wanted)) && check.next().is_none();
+        let fits = check_character(body).is_some_and(|wanted| check.next() == Some(wanted))
+            && check.next().is_none();
         fits.then_some(Self(plain))
     }
 
@@ -79,8 +83,15 @@ mod tests {
             let sloppy = shown.to_lowercase().replace('0', "o").replace('1', "l").replace('-', " ");
             assert!(InvitationCode::read(&shown) == Some(code.clone()));
             assert!(InvitationCode::read(&sloppy) == Some(code));
-            let swapped = if shown.starts_with('A') { shown.replacen('A', "B", 1) } else { format!("A{}", &shown[1..]) };
-            assert!(InvitationCode::read(&swapped).is_none(), "one wrong character passed: {shown} -> {swapped}");
+            let swapped = if shown.starts_with('A') {
+                shown.replacen('A', "B", 1)
+            } else {
+                format!("A{}", &shown[1..])
+            };
+            assert!(
+                InvitationCode::read(&swapped).is_none(),
+                "one wrong character passed: {shown} -> {swapped}"
+            );
         }
         for wrong in ["", "ABC", "U2345-67890-1", "ÄÖÜ45-67890-1", "0000000000", "00000-00000-00"] {
             assert!(InvitationCode::read(wrong).is_none(), "{wrong}");

@@ -154,7 +154,10 @@ fn check_email(checks: &mut Checks, email: &str) {
     checks.text("/email", Some(trimmed), 3, 254);
     let parts = trimmed.split_once('@');
     let plausible = parts.is_some_and(|(local, domain)| {
-        !local.is_empty() && !domain.is_empty() && !domain.contains('@') && !trimmed.contains(char::is_whitespace)
+        !local.is_empty()
+            && !domain.is_empty()
+            && !domain.contains('@')
+            && !trimmed.contains(char::is_whitespace)
     });
     checks.require(plausible, "/email", "invalid_email", "is not an e-mail address");
 }

@@ -51,7 +51,12 @@ pub async fn count_attempt(app: &AppState, bucket: Bucket<'_>) -> ApiResult<()> 
          RETURNING attempts, window_start",
         [bucket.key(app).into(), now.into(), (now - WINDOW).into()],
     );
-    let row = app.db.writer().query_one_raw(statement).await?.ok_or_else(|| ApiError::internal("no row returned"))?;
+    let row = app
+        .db
+        .writer()
+        .query_one_raw(statement)
+        .await?
+        .ok_or_else(|| ApiError::internal("no row returned"))?;
     let attempts: i32 = row.try_get("", "attempts")?;
     if attempts <= bucket.most() {
         return Ok(());

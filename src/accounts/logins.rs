@@ -57,7 +57,8 @@ fn token_hash(token: &str) -> Vec<u8> {
     digest::digest(&digest::SHA256, token.as_bytes()).as_ref().to_vec()
 }
 
-fn device_place(login: LoginId) -> Place {
+/// Where the name of a device is sealed.
+pub fn device_place(login: LoginId) -> Place {
     Place::new("logins", "device_name_sealed", login)
 }
 
@@ -126,12 +127,8 @@ struct Family {
 /// it within half a minute of its exchange; any older one also ends the login on that device.
 pub async fn refresh(app: &AppState, presented: &str, request_id: &str) -> ApiResult<Issued> {
     let family = family(app, presented).await?.ok_or(ApiError::Unauthenticated)?;
-    let writing = Writing {
-        actor: family.account.id,
-        stream: family.account.clinic_id.0,
-        patient: None,
-        request_id,
-    };
+    let writing =
+        Writing { actor: family.account.id, stream: family.account.clinic_id.0, patient: None, request_id };
     let outcome = app.db.write(&writing, async |tx| rotate(app, tx, &family).await).await?;
     outcome.ok_or(ApiError::Unauthenticated)
 }
@@ -174,20 +171,30 @@ async fn rotate(app: &AppState, tx: &WriteTx, family: &Family) -> ApiResult<Opti
     }
     let refresh_token = token(app, login.id, family.counter + 1);
     remember(tx.conn(), login.id, family.counter + 1, &refresh_token).await?;
-    Ok(Some(Issued { account: account.id, login: login.id, refresh_token, refresh_expires_at: idle_expires_at }))
+    Ok(Some(Issued {
+        account: account.id,
+        login: login.id,
+        refresh_token,
+        refresh_expires_at: idle_expires_at,
+    }))
 }
 
 /// Whether the token was exchanged a moment ago and its successor is still unused. Anything older ends the family.
 async fn lost_answer(tx: &WriteTx, family: &Family) -> ApiResult<bool> {
-    let Some(login) = logins::Entity::find_by_id(family.login.id).one(tx.conn()).await? else { return Ok(false) };
-    if login.revoked_at.is_some() || login.idle_expires_at <= tx.now() || login.epoch != family.account.epoch {
+    let Some(login) = logins::Entity::find_by_id(family.login.id).one(tx.conn()).await? else {
+        return Ok(false);
+    };
+    if login.revoked_at.is_some() || login.idle_expires_at <= tx.now() || login.epoch != family.account.epoch
+    {
         return Ok(false);
     }
     if login.counter == family.counter + 1 && tx.now() - login.rotated_at <= LOST_ANSWER {
         return Ok(true);
     }
     revoke(tx, login.id, "refresh_token_reused").await?;
-    tx.audit(Event::new("accounts.refresh_reuse", login.account_id, format!("logins/{}", login.id)).refused());
+    tx.audit(
+        Event::new("accounts.refresh_reuse", login.account_id, format!("logins/{}", login.id)).refused(),
+    );
     Ok(false)
 }
 

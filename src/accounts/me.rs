@@ -16,7 +16,8 @@ use crate::{
 };
 
 pub async fn read(app: &AppState, me: &Caller) -> ApiResult<Me> {
-    let row = accounts::Entity::find_by_id(me.account).one(app.db.reader()).await?.ok_or(ApiError::NotFound)?;
+    let row =
+        accounts::Entity::find_by_id(me.account).one(app.db.reader()).await?.ok_or(ApiError::NotFound)?;
     Ok(Me {
         id: row.id,
         kind: if me.is_patient() { AccountKind::Patient } else { AccountKind::Staff },

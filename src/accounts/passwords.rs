@@ -78,12 +78,16 @@ impl Passwords {
 
     /// Whether a stored hash was made with other parameters than today's.
     pub fn outdated(&self, stored: &str) -> bool {
-        let today = format!("m={},t={},p={}", self.params.m_cost(), self.params.t_cost(), self.params.p_cost());
+        let today =
+            format!("m={},t={},p={}", self.params.m_cost(), self.params.t_cost(), self.params.p_cost());
         !stored.contains(&today)
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> ApiResult<T> {
-        let busy = || ApiError::Unavailable { detail: "Too many people are logging in. Try again shortly.", retry_after: 2 };
+        let busy = || ApiError::Unavailable {
+            detail: "Too many people are logging in. Try again shortly.",
+            retry_after: 2,
+        };
         let _place = self.waiting.try_acquire().map_err(|_| busy())?;
         let turn = self.running.clone().acquire_owned().await.map_err(ApiError::internal)?;
         tokio::task::spawn_blocking(move || {
@@ -112,8 +116,15 @@ pub fn check(checks: &mut crate::validate::Checks, pointer: &str, password: &str
     let plain: String = password.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
     let distinct = plain.chars().collect::<std::collections::BTreeSet<_>>().len();
     let local = email.split('@').next().unwrap_or("").to_lowercase();
-    let guessable = distinct < 5 || BLOCKLIST.lines().any(|entry| entry == plain) || (local.len() >= 4 && plain.starts_with(&local) && plain.len() < local.len() + 6);
-    checks.require(!guessable, pointer, "guessable_password", "is easy to guess; four random words are better");
+    let guessable = distinct < 5
+        || BLOCKLIST.lines().any(|entry| entry == plain)
+        || (local.len() >= 4 && plain.starts_with(&local) && plain.len() < local.len() + 6);
+    checks.require(
+        !guessable,
+        pointer,
+        "guessable_password",
+        "is easy to guess; four random words are better",
+    );
 }
 
 const BLOCKLIST: &str = include_str!("../../content/password-blocklist.txt");

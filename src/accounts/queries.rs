@@ -39,7 +39,7 @@ pub async fn create_account(
     let kind = if new.is_patient { OwnerKind::Patient } else { OwnerKind::Account };
     let (key, wrapped) = vault.create(KeyOwner::new(kind, new.id));
     let (id, zone, is_patient) = (new.id, new.zone.clone(), new.is_patient);
-    let inserted = accounts::Entity::insert(row(vault, &key, new, now))
+    let inserted = accounts::Entity::insert(account_row(vault, &key, new, now))
         .on_conflict(OnConflict::column(accounts::Column::EmailIndex).do_nothing().to_owned())
         .exec_without_returning(conn)
         .await?;
@@ -53,7 +53,13 @@ pub async fn create_account(
     Ok(true)
 }
 
-fn row(vault: &Vault, key: &DataKey, new: NewAccount, now: DateTime<Utc>) -> accounts::ActiveModel {
+/// The row of an account, its words sealed with its key.
+pub fn account_row(
+    vault: &Vault,
+    key: &DataKey,
+    new: NewAccount,
+    now: DateTime<Utc>,
+) -> accounts::ActiveModel {
     accounts::ActiveModel {
         id: Set(new.id),
         kind: Set(if new.is_patient { "patient" } else { "staff" }.to_owned()),

@@ -13,8 +13,8 @@ use sea_orm::{
 use secrecy::ExposeSecret;
 
 use super::{
-    Bucket, Capabilities, InvitationCode, Issued, NewAccount, code, count_attempt, create_account, dto::Registration,
-    limits, logins, queries,
+    Bucket, Capabilities, InvitationCode, Issued, NewAccount, code, count_attempt, create_account,
+    dto::Registration, limits, logins, queries,
 };
 use crate::{
     app::AppState,
@@ -31,16 +31,18 @@ const ATTEMPTS: i32 = 5;
 /// Makes the account and logs its first device in.
 ///
 /// 422 for a code that is wrong, used, revoked or expired (all alike), 409 for an address that is taken.
-pub async fn register(app: &AppState, input: Registration, network: &str, request_id: &str) -> ApiResult<Issued> {
+pub async fn register(
+    app: &AppState,
+    input: Registration,
+    network: &str,
+    request_id: &str,
+) -> ApiResult<Issued> {
     count_attempt(app, Bucket::Network(network)).await?;
     let invitation = invitation(app, &input.invitation_code).await?;
     let hash = app.passwords.hash(input.password.expose_secret()).await?;
     let id = AccountId(app.random.uuid_v7(app.clock.now()));
     let writing = logins::anonymous(id, invitation.clinic_id, request_id);
-    let issued = app
-        .db
-        .write(&writing, async |tx| join(app, tx, id, &invitation, input, hash).await)
-        .await?;
+    let issued = app.db.write(&writing, async |tx| join(app, tx, id, &invitation, input, hash).await).await?;
     match issued {
         Some(issued) => Ok(issued),
         None => Err(taken(app, &invitation).await?),
@@ -120,7 +122,10 @@ async fn take(tx: &WriteTx, invitation: &invitations::Model, by: AccountId) -> A
     if taken.rows_affected == 1 {
         return Ok(());
     }
-    Err(ApiError::conflict("invitation_used", "This invitation has just been used. Ask your clinic for a new one."))
+    Err(ApiError::conflict(
+        "invitation_used",
+        "This invitation has just been used. Ask your clinic for a new one.",
+    ))
 }
 
 /// Counts the attempt against the code, so that nobody with a valid code can try out addresses.

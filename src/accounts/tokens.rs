@@ -60,16 +60,25 @@ pub struct Tokens {
 
 /// A signing key that is not an Ed25519 key in PKCS#8.
 #[derive(Debug, thiserror::Error)]
-#[error("signing key `{0}` is not an Ed25519 key in PKCS#8 form; make a new one with `afterglow keys generate`")]
+#[error(
+    "signing key `{0}` is not an Ed25519 key in PKCS#8 form; make a new one with `afterglow keys generate`"
+)]
 pub struct BadSigningKey(String);
 
 impl Tokens {
     /// `seconds` is the life of a token.
-    pub fn new(keys: &[SigningKey], issuer: &str, audience: &str, seconds: i64) -> Result<Self, BadSigningKey> {
+    pub fn new(
+        keys: &[SigningKey],
+        issuer: &str,
+        audience: &str,
+        seconds: i64,
+    ) -> Result<Self, BadSigningKey> {
         let keys = keys.iter().map(load).collect::<Result<Vec<_>, _>>()?;
         let decoding = keys
             .iter()
-            .map(|key| DecodingKey::from_ed_components(&key.public).map(|decoding| (key.kid.clone(), decoding)))
+            .map(|key| {
+                DecodingKey::from_ed_components(&key.public).map(|decoding| (key.kid.clone(), decoding))
+            })
             .collect::<Result<_, _>>()
             .map_err(|_| BadSigningKey("unknown".into()))?;
         let mut validation = Validation::new(Algorithm::EdDSA);
@@ -103,7 +112,8 @@ impl Tokens {
         now: DateTime<Utc>,
     ) -> Result<String, jsonwebtoken::errors::Error> {
         let key = self.keys.last().ok_or(jsonwebtoken::errors::ErrorKind::InvalidKeyFormat)?;
-        let header = Header { typ: Some(TYPE.into()), kid: Some(key.kid.clone()), ..Header::new(Algorithm::EdDSA) };
+        let header =
+            Header { typ: Some(TYPE.into()), kid: Some(key.kid.clone()), ..Header::new(Algorithm::EdDSA) };
         let claims = Claims {
             iss: self.issuer.clone(),
             aud: self.audience.clone(),

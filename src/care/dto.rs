@@ -70,7 +70,12 @@ impl Validate for InvitationCreate {
             "staff need at least one capability, patients none",
         );
         checks.items("/capabilities", &self.capabilities, 4);
-        checks.require(staff || self.profession.is_none(), "/profession", "staff_only", "leave it out for a patient");
+        checks.require(
+            staff || self.profession.is_none(),
+            "/profession",
+            "staff_only",
+            "leave it out for a patient",
+        );
         checks.text("/profession", self.profession.as_deref(), 1, 80);
         checks.text("/label", self.label.as_deref(), 1, 120);
     }

@@ -57,7 +57,8 @@ pub async fn create(
     let code = InvitationCode::draw(app.random.as_ref());
     app.db
         .write_once(&me.writing(), replay, &me.key, async |tx| {
-            let row = create_invitation_row(app, tx, (me.clinic, me.account), &input, &code, Some(&key)).await?;
+            let row =
+                create_invitation_row(app, tx, (me.clinic, me.account), &input, &code, Some(&key)).await?;
             let mut body = view(row, &key)?;
             body.code = Some(code.shown());
             Answer::created(&body, None)
@@ -145,7 +146,10 @@ pub async fn revoke(app: &AppState, me: &Caller, id: InvitationId) -> ApiResult<
             if revoked.rows_affected == 0 {
                 return Err(ApiError::NotFound);
             }
-            tx.audit(Event { subject: None, ..Event::new("care.revoke_invitation", me.account, format!("invitations/{id}")) });
+            tx.audit(Event {
+                subject: None,
+                ..Event::new("care.revoke_invitation", me.account, format!("invitations/{id}"))
+            });
             Ok(())
         })
         .await

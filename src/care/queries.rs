@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use entity::{
-    accounts as account_rows, care_relations,
+    care_relations,
     ids::{AccountId, ClinicId, PatientId},
     journal_shares,
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, Set, Statement,
+    ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, Set, Statement,
     sea_query::{Expr, OnConflict},
 };
 
@@ -110,4 +110,3 @@ pub async fn care_team(app: &AppState, patient: PatientId) -> ApiResult<Vec<Care
         })
         .collect()
 }
-

@@ -7,4 +7,6 @@ mod routes;
 mod rules;
 
 pub use dto::{CrisisCard, check_emotions};
+pub use queries::seal as seal_detail;
 pub use routes::router;
+pub use rules::Detail;

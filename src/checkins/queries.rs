@@ -21,7 +21,8 @@ fn place(id: CheckinId) -> Place {
     Place::new("checkins", "detail_sealed", id)
 }
 
-fn seal(key: &DataKey, id: CheckinId, detail: &Detail) -> Option<Vec<u8>> {
+/// The words of a check-in, sealed for its row; nothing when there are none.
+pub fn seal(key: &DataKey, id: CheckinId, detail: &Detail) -> Option<Vec<u8>> {
     (!detail.is_empty()).then(|| key.seal_json(place(id), detail))
 }
 
@@ -108,12 +109,20 @@ async fn raise_alert(tx: &WriteTx, patient: PatientId, alert: AlertId, checkin: 
 }
 
 /// One check-in, 404 unless it is the patient's.
-pub async fn find(conn: &impl ConnectionTrait, patient: PatientId, id: CheckinId) -> ApiResult<checkins::Model> {
+pub async fn find(
+    conn: &impl ConnectionTrait,
+    patient: PatientId,
+    id: CheckinId,
+) -> ApiResult<checkins::Model> {
     checkins::Entity::find_by_id((patient, id)).one(conn).await?.ok_or(ApiError::NotFound)
 }
 
 /// A page, latest first.
-pub async fn list(conn: &impl ConnectionTrait, patient: PatientId, page: &Page) -> ApiResult<Vec<checkins::Model>> {
+pub async fn list(
+    conn: &impl ConnectionTrait,
+    patient: PatientId,
+    page: &Page,
+) -> ApiResult<Vec<checkins::Model>> {
     let query = checkins::Entity::find().filter(checkins::Column::PatientId.eq(patient));
     Ok(page.newest_first(query, checkins::Column::TakenAt, checkins::Column::Id).all(conn).await?)
 }

@@ -20,9 +20,11 @@ use crate::{
 };
 
 pub fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(create_checkin, list_checkins))
-        .routes(routes!(get_checkin, update_checkin, delete_checkin))
+    OpenApiRouter::new().routes(routes!(create_checkin, list_checkins)).routes(routes!(
+        get_checkin,
+        update_checkin,
+        delete_checkin
+    ))
 }
 
 /// Record how I am.
@@ -57,7 +59,8 @@ async fn list_checkins(
 ) -> ApiResult<Json<CheckinList>> {
     let page = query.page(&app.cursor_mac, me.account.0, "list_checkins")?;
     let mut rows = queries::list(app.db.reader(), me.id(), &page).await?;
-    let next_cursor = page.finish(&mut rows, &app.cursor_mac, |row| Cursor { at: row.taken_at, id: row.id.0 });
+    let next_cursor =
+        page.finish(&mut rows, &app.cursor_mac, |row| Cursor { at: row.taken_at, id: row.id.0 });
     let items = rows.into_iter().map(|row| queries::view(row, &me.key)).collect::<ApiResult<_>>()?;
     Ok(Json(CheckinList { items, next_cursor }))
 }
@@ -88,10 +91,15 @@ async fn update_checkin(
     let alert = app.random.uuid_v7(app.clock.now()).into();
     let row = app
         .db
-        .write(&me.writing(), async |tx| queries::update(tx, me.id(), &me.key, (id, alert, version), patch).await)
+        .write(&me.writing(), async |tx| {
+            queries::update(tx, me.id(), &me.key, (id, alert, version), patch).await
+        })
         .await?;
     let card = row.flagged.then(|| safety::crisis_card(rules::VERY_LOW, &me.locale));
-    Ok(Versioned { version: row.version, body: Checkin { crisis_card: card, ..queries::view(row, &me.key)? } })
+    Ok(Versioned {
+        version: row.version,
+        body: Checkin { crisis_card: card, ..queries::view(row, &me.key)? },
+    })
 }
 
 /// Delete one of my check-ins.

@@ -11,8 +11,26 @@ use crate::{
 
 /// The words of `content/journal_templates.json` → `emotionTags`; a test compares them.
 pub const EMOTIONS: [&str; 20] = [
-    "calm", "hopeful", "grateful", "connected", "curious", "joyful", "tender", "relieved", "tired", "sad", "anxious",
-    "irritable", "angry", "numb", "lonely", "ashamed", "guilty", "overwhelmed", "confused", "hopeless",
+    "calm",
+    "hopeful",
+    "grateful",
+    "connected",
+    "curious",
+    "joyful",
+    "tender",
+    "relieved",
+    "tired",
+    "sad",
+    "anxious",
+    "irritable",
+    "angry",
+    "numb",
+    "lonely",
+    "ashamed",
+    "guilty",
+    "overwhelmed",
+    "confused",
+    "hopeless",
 ];
 
 /// The rule of `content/measures/daily-check-in.json` that a single form can meet.
@@ -57,11 +75,17 @@ pub struct Draft {
 /// Places the form on the patient's own calendar. 422 for instants that cannot be true.
 pub fn draft(input: CheckinCreate, zone: &str, now: DateTime<Utc>) -> ApiResult<Draft> {
     let taken_at = input.taken_at.unwrap_or(now).trunc_subsecs(3);
-    for (pointer, at) in
-        [("/taken_at", Some(taken_at)), ("/started_at", input.started_at), ("/scheduled_at", input.scheduled_at)]
-    {
+    for (pointer, at) in [
+        ("/taken_at", Some(taken_at)),
+        ("/started_at", input.started_at),
+        ("/scheduled_at", input.scheduled_at),
+    ] {
         if at.is_some_and(|at| at > now + SKEW || at < now - OLDEST) {
-            return Err(ApiError::invalid_field(pointer, "impossible_time", "must lie within the last year, not ahead"));
+            return Err(ApiError::invalid_field(
+                pointer,
+                "impossible_time",
+                "must lie within the last year, not ahead",
+            ));
         }
     }
     let wall = Zone::parse(zone).map_err(ApiError::internal)?;
@@ -102,7 +126,8 @@ mod tests {
     fn the_emotions_are_those_of_the_content() {
         let templates: serde_json::Value =
             serde_json::from_str(include_str!("../../content/journal_templates.json")).unwrap();
-        let words: Vec<&str> = templates["emotionTags"].as_array().unwrap().iter().map(|w| w.as_str().unwrap()).collect();
+        let words: Vec<&str> =
+            templates["emotionTags"].as_array().unwrap().iter().map(|w| w.as_str().unwrap()).collect();
         assert_eq!(words, EMOTIONS);
     }
 
@@ -110,7 +135,8 @@ mod tests {
     fn the_crisis_rule_is_that_of_the_content_cell_by_cell() {
         let form: serde_json::Value =
             serde_json::from_str(include_str!("../../content/measures/daily-check-in.json")).unwrap();
-        let rule = form["safetyRules"].as_array().unwrap().iter().find(|rule| rule["id"] == VERY_LOW).unwrap();
+        let rule =
+            form["safetyRules"].as_array().unwrap().iter().find(|rule| rule["id"] == VERY_LOW).unwrap();
         assert_eq!(rule["when"]["all"][0]["value"], 1);
         assert_eq!(rule["when"]["all"][1]["any"][0]["value"], 8);
         let hopeless = Detail { emotions: vec!["hopeless".into()], note: None };

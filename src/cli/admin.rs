@@ -131,7 +131,11 @@ pub struct NewAdmin<'a> {
 }
 
 /// Makes both in one transaction; an address that is taken is refused.
-pub async fn create_clinic_with_admin(app: &AppState, new: &NewAdmin<'_>, password: &str) -> Result<ClinicId, CliError> {
+pub async fn create_clinic_with_admin(
+    app: &AppState,
+    new: &NewAdmin<'_>,
+    password: &str,
+) -> Result<ClinicId, CliError> {
     let now = app.clock.now();
     let (clinic, admin) = (ClinicId(app.random.uuid_v7(now)), AccountId(app.random.uuid_v7(now)));
     let account = NewAccount {

@@ -35,7 +35,9 @@ pub fn run(args: KeysArgs) -> Result<(), CliError> {
             for path in keyfile::generate_missing(&out, Environment::Production)? {
                 println!("made {}", path.display());
             }
-            println!("Keep a copy of these files apart from the database: without them nothing in it can be read.");
+            println!(
+                "Keep a copy of these files apart from the database: without them nothing in it can be read."
+            );
         }
         KeysCommand::AddKek { file } => {
             println!("added {}", keyfile::append_kek(&file)?);

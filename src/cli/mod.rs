@@ -105,7 +105,9 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
 
 async fn seeded(config: Config, args: seed::SeedArgs) -> Result<(), CliError> {
     if config.is_production() {
-        return Err(CliError::Advice("seed fills a development database; environment is \"production\".".into()));
+        return Err(CliError::Advice(
+            "seed fills a development database; environment is \"production\".".into(),
+        ));
     }
     let started = start::start(config).await?;
     start::migrate(&started.app).await?;
@@ -115,7 +117,7 @@ async fn seeded(config: Config, args: seed::SeedArgs) -> Result<(), CliError> {
 
 /// Used by the demo too: a program that is put together and migrated.
 pub async fn assemble(config: Config) -> Result<AppState, CliError> {
-    let started = start::start(config).await?;
+    let started = start::start_alone(config).await?;
     start::migrate(&started.app).await?;
     Ok(started.into_app())
 }

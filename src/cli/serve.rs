@@ -33,7 +33,7 @@ pub struct ServeArgs {
 /// Serves until SIGTERM or Ctrl-C.
 pub async fn serve(config: Config, args: ServeArgs) -> Result<(), CliError> {
     telemetry::init(&config.log)?;
-    let started = start::start(config).await?;
+    let started = start::start_alone(config).await?;
     let app = &started.app;
     if args.migrate || app.db.engine() == Engine::Sqlite || !app.config.is_production() {
         start::migrate(app).await?;
@@ -47,14 +47,16 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), CliError> {
 /// Sends reminders until SIGTERM or Ctrl-C.
 pub async fn worker(config: Config) -> Result<(), CliError> {
     telemetry::init(&config.log)?;
-    let started = start::start(config).await?;
+    let started = start::start_alone(config).await?;
     let stop = stop_on_signal()?;
     run_until(started.into_app(), None, true, stop).await
 }
 
 async fn bind(address: std::net::SocketAddr) -> Result<TcpListener, CliError> {
     TcpListener::bind(address).await.map_err(|error| {
-        CliError::Advice(format!("server.listen: {address} cannot be used ({error}). Stop what uses it or choose another."))
+        CliError::Advice(format!(
+            "server.listen: {address} cannot be used ({error}). Stop what uses it or choose another."
+        ))
     })
 }
 
@@ -118,6 +120,8 @@ fn welcome(started: &Started, address: std::net::SocketAddr) {
     }
     println!("serving http://{address}      try it at http://{address}/docs");
     if !started.made.is_empty() {
-        println!("next    afterglow admin create --clinic NAME --country CC --zone Area/City --email YOU@EXAMPLE.ORG");
+        println!(
+            "next    afterglow admin create --clinic NAME --country CC --zone Area/City --email YOU@EXAMPLE.ORG"
+        );
     }
 }

@@ -34,15 +34,24 @@ impl Started {
     }
 }
 
-/// Makes in development what is missing, locks a SQLite data folder, and puts the parts together.
+/// Makes in development what is missing and puts the parts together, beside a server that may be running.
 pub async fn start(config: Config) -> Result<Started, CliError> {
+    put_together(config, false).await
+}
+
+/// The same for what serves or sends: a SQLite data folder has room for one of those.
+pub async fn start_alone(config: Config) -> Result<Started, CliError> {
+    put_together(config, true).await
+}
+
+async fn put_together(config: Config, alone: bool) -> Result<Started, CliError> {
     let mut made = Vec::new();
     if !config.is_production() {
         made.extend(make_folder(&config.data_dir)?);
         made.extend(keyfile::generate_missing(&config.development_keys_dir(), config.environment)?);
     }
     let sqlite = config.database_url().starts_with("sqlite:");
-    let lock = if sqlite { Some(lock(&config.data_dir)?) } else { None };
+    let lock = if sqlite && alone { Some(lock(&config.data_dir)?) } else { None };
     let keys = keyfile::load(&config.keys, config.environment)?;
     let app = AppState::build(config, &keys, Arc::new(SystemClock), Arc::new(SystemRandom)).await?;
     Ok(Started { app, made, _lock: lock })
@@ -54,7 +63,10 @@ fn make_folder(dir: &Path) -> Result<Option<PathBuf>, CliError> {
         return Ok(None);
     }
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| {
-        CliError::Advice(format!("data_dir: {} cannot be made ({error}). Choose a folder this user may write.", dir.display()))
+        CliError::Advice(format!(
+            "data_dir: {} cannot be made ({error}). Choose a folder this user may write.",
+            dir.display()
+        ))
     })?;
     Ok(Some(dir.to_owned()))
 }

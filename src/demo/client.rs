@@ -62,7 +62,8 @@ impl Client {
         if text.is_empty() {
             return Ok(Value::Null);
         }
-        serde_json::from_str(&text).map_err(|error| Broken(format!("{method} {path} answered no JSON: {error}")))
+        serde_json::from_str(&text)
+            .map_err(|error| Broken(format!("{method} {path} answered no JSON: {error}")))
     }
 
     pub async fn get(&self, path: &str) -> Result<Value, Broken> {
@@ -86,7 +87,10 @@ pub fn text<'a>(value: &'a Value, field: &str) -> Result<&'a str, Broken> {
 
 /// A list field of an answer.
 pub fn items<'a>(value: &'a Value, field: &str) -> Result<&'a [Value], Broken> {
-    value[field].as_array().map(Vec::as_slice).ok_or_else(|| Broken(format!("the answer has no `{field}`: {value}")))
+    value[field]
+        .as_array()
+        .map(Vec::as_slice)
+        .ok_or_else(|| Broken(format!("the answer has no `{field}`: {value}")))
 }
 
 /// Breaks with `what` unless it holds.

@@ -101,8 +101,12 @@ async fn gather(app: &AppState, address: SocketAddr) -> Result<Cast, Broken> {
     let (bo, bo_id) = join(&ada, &door, staff.clone(), "Bo", &email("bo"), THERAPIST_PASSWORD, &zone).await?;
     let (cy, _) = join(&ada, &door, staff, "Cy", &email("cy"), THERAPIST_PASSWORD, &zone).await?;
     let invitation = json!({"kind": "patient", "label": "Tuesday's new patient"});
-    let (ana, patient_id) = join(&bo, &door, invitation, "Ana", &email("ana"), PATIENT_PASSWORD, &zone).await?;
-    line(format!("Bo (therapist) invited Ana (patient). Ana lives by the clock of {}, where it is", zone.name()));
+    let (ana, patient_id) =
+        join(&bo, &door, invitation, "Ana", &email("ana"), PATIENT_PASSWORD, &zone).await?;
+    line(format!(
+        "Bo (therapist) invited Ana (patient). Ana lives by the clock of {}, where it is",
+        zone.name()
+    ));
     line(format!("now {}. Cy is another therapist of the same clinic.\n", local(&zone, app.clock.now())));
     let emails = [email("ada"), email("bo"), email("ana")];
     Ok(Cast { bo, cy, ana, patient_id, bo_id, zone, emails })
@@ -132,7 +136,7 @@ fn local(zone: &Zone, at: DateTime<Utc>) -> String {
 
 async fn write(cast: &Cast, phone: &PushReceiver) -> Result<(String, String), Broken> {
     chapter(2, "Ana's phone: a check-in, two journal entries, one of them shared");
-    let device = phone.subscribe("Ana's phone");
+    let device = phone.subscribe("Ana's phone").map_err(|error| Broken(error.to_string()))?;
     let body = json!({"endpoint": device.endpoint, "keys": {"p256dh": device.p256dh, "auth": device.auth},
         "device_name": "Ana's phone", "platform": "android"});
     cast.ana.create("/v1/push/subscriptions", body).await?;
@@ -163,7 +167,9 @@ async fn review(cast: &Cast, private: &str, shared: &str) -> Result<(), Broken> 
     let seen = items(&seen, "items")?;
     check(seen.len() == 1 && seen[0]["id"] == shared, || format!("Bo sees {} entries", seen.len()))?;
     let read = cast.bo.get(&format!("{base}/{shared}")).await?;
-    check(read["fields"]["text"] == "The river was wide and I was not afraid of it.", || "other words".into())?;
+    check(read["fields"]["text"] == "The river was wide and I was not afraid of it.", || {
+        "other words".into()
+    })?;
     cast.bo.is_closed(&format!("{base}/{private}")).await?;
     cast.cy.is_closed(&base).await?;
     cast.cy.is_closed(&format!("{base}/{shared}")).await?;
@@ -178,24 +184,31 @@ async fn schedule_and_move(cast: &Cast) -> Result<(), Broken> {
     chapter(4, "Bo schedules a dosing session, then moves it by two days; its reminders move with it");
     let tomorrow_in_a_week = cast.zone.local(now(cast)?).date().saturating_add(jiff::Span::new().days(9));
     let start = cast.zone.instant(tomorrow_in_a_week.at(14, 0, 0, 0));
-    let moved = cast.zone.instant(tomorrow_in_a_week.saturating_add(jiff::Span::new().days(2)).at(14, 0, 0, 0));
+    let moved =
+        cast.zone.instant(tomorrow_in_a_week.saturating_add(jiff::Span::new().days(2)).at(14, 0, 0, 0));
     let body = json!({"kind": "dosing", "route": "im", "starts_at": start.to_rfc3339()});
     let session = cast.bo.create(&format!("/v1/patients/{}/sessions", cast.patient_id), body).await?;
     let before = planned(&session)?;
     let path = format!("/v1/sessions/{}", text(&session, "id")?);
     let body = json!({"starts_at": moved.to_rfc3339()});
-    let session = cast.bo.expect(StatusCode::OK, Method::PATCH, &path, Some(body), session["version"].as_i64()).await?;
+    let session =
+        cast.bo.expect(StatusCode::OK, Method::PATCH, &path, Some(body), session["version"].as_i64()).await?;
     let after = planned(&session)?;
-    check(before.len() > 10 && before.keys().eq(after.keys()), || "the reminders are other ones after the move".into())?;
+    check(before.len() > 10 && before.keys().eq(after.keys()), || {
+        "the reminders are other ones after the move".into()
+    })?;
     let two_days = chrono::Duration::days(2);
-    for template in ["dosing-ride", "dosing-checklist", "dosing-morning", "dosing-safety", "dosing-morning-after"] {
+    for template in
+        ["dosing-ride", "dosing-checklist", "dosing-morning", "dosing-safety", "dosing-morning-after"]
+    {
         let (Some(then), Some(now)) = (before.get(template), after.get(template)) else {
             return Err(Broken(format!("{template} is not planned")));
         };
         let shift = cast.zone.local(*now).date() - cast.zone.local(*then).date();
-        check(shift.get_days() == 2 && (*now - *then - two_days).abs() <= chrono::Duration::hours(1), || {
-            format!("{template} moved from {then} to {now}")
-        })?;
+        check(
+            shift.get_days() == 2 && (*now - *then - two_days).abs() <= chrono::Duration::hours(1),
+            || format!("{template} moved from {then} to {now}"),
+        )?;
         line(format!("{template:<22} {}  ->  {}", local(&cast.zone, *then), local(&cast.zone, *now)));
     }
     line(format!("and {} more, on Ana's wall clock\n", after.len() - 5));
@@ -226,8 +239,14 @@ async fn remind(app: &AppState, cast: &Cast, phone: &PushReceiver) -> Result<(),
     let starts_at = app.clock.now().trunc_subsecs(0) + chrono::Duration::seconds(2 * 3600 + 4);
     let body = json!({"kind": "integration", "location": "telehealth", "starts_at": starts_at.to_rfc3339()});
     let session = cast.bo.create(&format!("/v1/patients/{}/sessions", cast.patient_id), body).await?;
-    let due = planned(&session)?.remove("session-soon").ok_or_else(|| Broken("session-soon is not planned".into()))?;
-    line(format!("planned    {} in {}: \"Your meeting is in two hours\"", local(&cast.zone, due), cast.zone.name()));
+    let due = planned(&session)?
+        .remove("session-soon")
+        .ok_or_else(|| Broken("session-soon is not planned".into()))?;
+    line(format!(
+        "planned    {} in {}: \"Your meeting is in two hours\"",
+        local(&cast.zone, due),
+        cast.zone.name()
+    ));
     let arrived = phone.wait_for(1, Duration::from_secs(30)).await;
     let push = arrived.first().ok_or_else(|| Broken("no push arrived within 30 seconds".into()))?;
     show(push)?;
@@ -240,7 +259,10 @@ async fn remind(app: &AppState, cast: &Cast, phone: &PushReceiver) -> Result<(),
 fn show(push: &Received) -> Result<(), Broken> {
     check(push.problems.is_empty(), || format!("the push service found: {}", push.problems.join("; ")))?;
     let header = |name: &str| {
-        push.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map_or("-", |(_, value)| value.as_str())
+        push.headers
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map_or("-", |(_, value)| value.as_str())
     };
     line(format!(
         "on the wire {} bytes, {}; TTL {}, Urgency {}, Topic {}",
@@ -250,7 +272,10 @@ fn show(push: &Received) -> Result<(), Broken> {
         header("urgency"),
         header("topic")
     ));
-    line(format!("           Authorization {}…", header("authorization").chars().take(48).collect::<String>()));
+    line(format!(
+        "           Authorization {}…",
+        header("authorization").chars().take(48).collect::<String>()
+    ));
     let notification = &push.plaintext_json["notification"];
     let (title, body) = (text(notification, "title")?, text(notification, "body")?);
     line("decrypted on the phone with its own private key:");
@@ -267,7 +292,12 @@ async fn accepted(cast: &Cast, _session: &str) -> Result<String, Broken> {
         let ledger = cast.ana.get("/v1/notifications?limit=100").await?;
         let sent = items(&ledger, "items")?.iter().find(|row| row["state"] == "accepted");
         if let Some(row) = sent {
-            return Ok(format!("\"{}\" {} after {} attempt", text(row, "title")?, row["state"], row["attempts"]));
+            return Ok(format!(
+                "\"{}\" {} after {} attempt",
+                text(row, "title")?,
+                row["state"],
+                row["attempts"]
+            ));
         }
         pause().await;
     }

@@ -8,6 +8,9 @@ mod rules;
 mod shares;
 mod staff;
 
+pub use dto::EntryFields;
+pub use queries::place as revision_place;
+pub use rules::{Body, FREE_NOTE, FREE_NOTE_VERSION};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::AppState;

@@ -6,7 +6,8 @@ use entity::{
     journal_entries, journal_revisions, journal_shares,
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, Set, Statement, Value,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, Set,
+    Statement, Value,
 };
 
 use super::{
@@ -69,7 +70,11 @@ pub fn view(row: EntryRow, key: &DataKey) -> ApiResult<JournalEntry> {
 }
 
 /// One entry, 404 unless it is the patient's.
-pub async fn find(conn: &impl ConnectionTrait, patient: PatientId, id: JournalEntryId) -> ApiResult<EntryRow> {
+pub async fn find(
+    conn: &impl ConnectionTrait,
+    patient: PatientId,
+    id: JournalEntryId,
+) -> ApiResult<EntryRow> {
     let rows = select(conn, "AND e.id = $2", vec![patient.0.into(), id.0.into()]).await?;
     rows.into_iter().next().ok_or(ApiError::NotFound)
 }

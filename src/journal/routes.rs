@@ -53,7 +53,8 @@ async fn list_journal_entries(
 ) -> ApiResult<Json<JournalEntryList>> {
     let page = query.page(&app.cursor_mac, me.account.0, "list_journal_entries")?;
     let mut rows = queries::list(app.db.reader(), me.id(), &page).await?;
-    let next_cursor = page.finish(&mut rows, &app.cursor_mac, |row| Cursor { at: row.created_at, id: row.id.0 });
+    let next_cursor =
+        page.finish(&mut rows, &app.cursor_mac, |row| Cursor { at: row.created_at, id: row.id.0 });
     let items = rows.into_iter().map(|row| queries::view(row, &me.key)).collect::<ApiResult<_>>()?;
     Ok(Json(JournalEntryList { items, next_cursor }))
 }

@@ -29,9 +29,11 @@ pub fn patched(before: &Body, patch: &EntryPatch) -> Body {
 /// The state after a patch. 422 for a final entry that should become a draft: somebody may already have read it.
 pub fn next_state(before: EntryState, wanted: Option<EntryState>) -> ApiResult<EntryState> {
     match (before, wanted) {
-        (EntryState::Final, Some(EntryState::Draft)) => {
-            Err(ApiError::invalid_field("/state", "already_final", "a final entry does not become a draft again"))
-        }
+        (EntryState::Final, Some(EntryState::Draft)) => Err(ApiError::invalid_field(
+            "/state",
+            "already_final",
+            "a final entry does not become a draft again",
+        )),
         (before, wanted) => Ok(wanted.unwrap_or(before)),
     }
 }

@@ -74,7 +74,8 @@ async fn put_journal_share(
     PathMember(member): PathMember,
     ValidJson(input): ValidJson<ShareRequest>,
 ) -> ApiResult<Json<JournalShare>> {
-    let share = app.db.write(&me.writing(), async |tx| share(tx, me.id(), id, member.into(), input).await).await?;
+    let share =
+        app.db.write(&me.writing(), async |tx| share(tx, me.id(), id, member.into(), input).await).await?;
     Ok(Json(view(share)))
 }
 
@@ -101,7 +102,10 @@ async fn share(
 ) -> ApiResult<journal_shares::Model> {
     let row = queries::find(tx.conn(), patient, entry).await?;
     if EntryState::parse(&row.state) == EntryState::Draft {
-        return Err(ApiError::conflict("draft_not_shared", "A draft is never shared. Finish the entry first."));
+        return Err(ApiError::conflict(
+            "draft_not_shared",
+            "A draft is never shared. Finish the entry first.",
+        ));
     }
     if input.until.is_some_and(|until| until <= tx.now()) {
         return Err(ApiError::invalid_field("/until", "in_the_past", "must lie in the future"));
@@ -147,7 +151,12 @@ async fn upsert(tx: &WriteTx, share: journal_shares::Model) -> ApiResult<()> {
     Ok(())
 }
 
-async fn unshare(tx: &WriteTx, patient: PatientId, entry: JournalEntryId, member: AccountId) -> ApiResult<()> {
+async fn unshare(
+    tx: &WriteTx,
+    patient: PatientId,
+    entry: JournalEntryId,
+    member: AccountId,
+) -> ApiResult<()> {
     let ended = journal_shares::Entity::update_many()
         .col_expr(journal_shares::Column::EndedAt, Expr::value(tx.now()))
         .filter(journal_shares::Column::PatientId.eq(patient))

@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, JournalEntryId};
-use sea_orm::{ConnectionTrait, DatabaseConnection, FromQueryResult, Statement, Value};
+use sea_orm::{DatabaseConnection, FromQueryResult, Statement, Value};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
@@ -52,7 +52,8 @@ async fn select(
 ) -> ApiResult<Vec<Row>> {
     let mut all: Vec<Value> = vec![scope.patient.0.into(), member.0.into(), now.into()];
     all.extend(values);
-    let statement = Statement::from_sql_and_values(conn.get_database_backend(), format!("{SHARED} {rest}"), all);
+    let statement =
+        Statement::from_sql_and_values(conn.get_database_backend(), format!("{SHARED} {rest}"), all);
     Ok(Row::find_by_statement(statement).all(conn).await?)
 }
 

@@ -12,7 +12,10 @@ use crate::validate::{Checks, Validate};
 #[serde(deny_unknown_fields)]
 pub struct SubscriptionKeys {
     /// The device's public key: a point of P-256, uncompressed, base64url.
-    #[schema(example = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4", max_length = 128)]
+    #[schema(
+        example = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+        max_length = 128
+    )]
     pub p256dh: String,
     /// Sixteen random bytes, base64url.
     #[schema(example = "BTBZMqHH6r4Tts7J_aSIgg", max_length = 64)]
@@ -39,7 +42,10 @@ impl Validate for SubscriptionCreate {
     fn validate(&self, checks: &mut Checks) {
         checks.text("/device_name", self.device_name.as_deref(), 1, 80);
         checks.text("/platform", self.platform.as_deref(), 1, 32);
-        let plain = self.platform.as_deref().is_none_or(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
+        let plain = self
+            .platform
+            .as_deref()
+            .is_none_or(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
         checks.require(plain, "/platform", "wrong_form", "must be letters, digits and dashes");
     }
 }
@@ -84,7 +90,9 @@ pub struct PushSubscriptionList {
 pub struct PushKey {
     #[schema(example = "v1")]
     pub kid: String,
-    #[schema(example = "BA1Hxzyi1RUM1b5wjxsn7nGxAszw2u61m164i3MrAIxHF6YK5h4SDYic-dRuU_RCPCfA5aq9ojSwk5Y2EmClBPs")]
+    #[schema(
+        example = "BA1Hxzyi1RUM1b5wjxsn7nGxAszw2u61m164i3MrAIxHF6YK5h4SDYic-dRuU_RCPCfA5aq9ojSwk5Y2EmClBPs"
+    )]
     pub public_key: String,
 }
 

@@ -1,5 +1,11 @@
-//! stub
-mod dto; mod queries; mod sender; mod routes;
+//! Web Push: the devices that receive it, and the one place from which this server writes to the outside.
+
+mod dto;
+pub mod protocol;
+mod queries;
+mod routes;
+mod sender;
+
 pub use queries::{Address, Target, seal, target};
 pub use routes::router;
-pub use sender::{BuildError, Message, Sender, Sent};
+pub use sender::{BuildError, Message, Sender, asked_wait};

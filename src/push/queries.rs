@@ -4,7 +4,9 @@ use entity::{
     ids::{AccountId, SubscriptionId},
     push_subscriptions,
 };
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
 use serde::{Deserialize, Serialize};
 
 use super::dto::{PushSubscription, SubscriptionCreate};
@@ -73,7 +75,10 @@ pub async fn find(
     push_subscriptions::Entity::find_by_id((account, id)).one(conn).await?.ok_or(ApiError::NotFound)
 }
 
-pub async fn list(conn: &impl ConnectionTrait, account: AccountId) -> ApiResult<Vec<push_subscriptions::Model>> {
+pub async fn list(
+    conn: &impl ConnectionTrait,
+    account: AccountId,
+) -> ApiResult<Vec<push_subscriptions::Model>> {
     Ok(push_subscriptions::Entity::find()
         .filter(push_subscriptions::Column::AccountId.eq(account))
         .order_by_asc(push_subscriptions::Column::CreatedAt)

@@ -56,7 +56,10 @@ async fn create_push_subscription(
 /// List my devices that receive pushes.
 #[utoipa::path(get, path = "/push/subscriptions", operation_id = "list_push_subscriptions", tag = "push",
     responses((status = 200, body = PushSubscriptionList), Problems))]
-async fn list_push_subscriptions(State(app): State<AppState>, me: Caller) -> ApiResult<Json<PushSubscriptionList>> {
+async fn list_push_subscriptions(
+    State(app): State<AppState>,
+    me: Caller,
+) -> ApiResult<Json<PushSubscriptionList>> {
     let rows = queries::list(app.db.reader(), me.account).await?;
     let items = rows.into_iter().map(|row| queries::view(row, &me.key)).collect::<ApiResult<_>>()?;
     Ok(Json(PushSubscriptionList { items }))
@@ -86,5 +89,5 @@ async fn test_push_subscription(
     let (title, body) = protocols().lock_screen("note", &me.locale);
     let message = Message::test(id, title, body, &me.locale);
     let sent = app.push.send(app.clock.now(), &queries::target(&row, &me.key)?, &message).await;
-    Ok(Json(PushTest { outcome: sent.outcome(), status: sent.status() }))
+    Ok(Json(PushTest { outcome: sent.as_str(), status: sent.status().filter(|status| *status > 0) }))
 }

@@ -195,7 +195,9 @@ impl Schedule {
         let rule = match self.kind {
             ScheduleKind::Daily => Recurrence::Daily { time: self.time(checks)? },
             ScheduleKind::Weekdays => Recurrence::Weekdays { time: self.time(checks)? },
-            ScheduleKind::Weekly => Recurrence::Weekly { time: self.time(checks)?, days: self.weekdays(checks)? },
+            ScheduleKind::Weekly => {
+                Recurrence::Weekly { time: self.time(checks)?, days: self.weekdays(checks)? }
+            }
             ScheduleKind::EveryNDays => Recurrence::EveryNDays {
                 n: needed(checks, "every_days", self.every_days)?,
                 anchor: needed(checks, "starting", self.starting)?,
@@ -226,7 +228,12 @@ impl Schedule {
     fn weekdays(&self, checks: &mut Checks) -> Option<Vec<Weekday>> {
         let names = needed(checks, "days", self.days.as_ref())?;
         let days = serde_json::to_value(names).ok().and_then(|names| serde_json::from_value(names).ok());
-        checks.require(days.is_some(), "/schedule/days", "unknown_value", "must be of mon, tue, wed, thu, fri, sat, sun");
+        checks.require(
+            days.is_some(),
+            "/schedule/days",
+            "unknown_value",
+            "must be of mon, tue, wed, thu, fri, sat, sun",
+        );
         days
     }
 
@@ -237,7 +244,14 @@ impl Schedule {
 
 impl From<&Recurrence> for Schedule {
     fn from(rule: &Recurrence) -> Self {
-        let empty = Self { kind: ScheduleKind::Daily, time: None, days: None, every_days: None, starting: None, cron: None };
+        let empty = Self {
+            kind: ScheduleKind::Daily,
+            time: None,
+            days: None,
+            every_days: None,
+            starting: None,
+            cron: None,
+        };
         let at = |time: &LocalTime| Some(time.to_string());
         match rule {
             Recurrence::Daily { time } => Self { time: at(time), ..empty },

@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Duration, Utc};
 use entity::{ids::PatientId, sessions};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, Statement};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, Statement,
+};
 
 use super::rules::{
     localtime::Zone,
@@ -32,7 +34,11 @@ struct Row {
 }
 
 impl PatientFacts {
-    pub async fn load(conn: &impl ConnectionTrait, patient: PatientId, now: DateTime<Utc>) -> ApiResult<Self> {
+    pub async fn load(
+        conn: &impl ConnectionTrait,
+        patient: PatientId,
+        now: DateTime<Utc>,
+    ) -> ApiResult<Self> {
         let statement = Statement::from_sql_and_values(
             conn.get_database_backend(),
             "SELECT a.zone, p.paused_until FROM accounts a \
@@ -74,13 +80,17 @@ pub fn hush_windows(sessions: &[sessions::Model]) -> Vec<HushWindow> {
     sessions
         .iter()
         .filter(|row| row.kind == "dosing" && takes_place(row))
-        .map(|row| HushWindow::of_dosing(row.started_at.unwrap_or(row.starts_at), row.ends_at, row.ended_at, MARGIN))
+        .map(|row| {
+            HushWindow::of_dosing(row.started_at.unwrap_or(row.starts_at), row.ends_at, row.ended_at, MARGIN)
+        })
         .collect()
 }
 
 /// One session as the rules see it, among the patient's others.
 pub fn session_facts(row: &sessions::Model, all: &[sessions::Model], hush: &[HushWindow]) -> SessionFacts {
-    let peers = || all.iter().filter(|other| other.id != row.id && takes_place(other) && other.plan_id == row.plan_id);
+    let peers = || {
+        all.iter().filter(|other| other.id != row.id && takes_place(other) && other.plan_id == row.plan_id)
+    };
     let same_kind = || peers().filter(|other| other.kind == row.kind);
     SessionFacts {
         id: row.id.0,

@@ -191,7 +191,8 @@ impl Board {
     fn apply(&mut self, change: Change, origin_kind: &str, origin_id: Uuid) {
         match change {
             Change::Insert(planned) => self.insert(planned, origin_kind, origin_id),
-            Change::Move { id, due_at, expires_at, local_date } | Change::Reopen { id, due_at, expires_at, local_date } => {
+            Change::Move { id, due_at, expires_at, local_date }
+            | Change::Reopen { id, due_at, expires_at, local_date } => {
                 self.place(id.into(), (due_at, expires_at, local_date));
             }
             Change::Cancel { id, reason } => self.end(id.into(), "cancelled", reason),
@@ -201,7 +202,9 @@ impl Board {
     fn insert(&mut self, planned: Planned, origin_kind: &str, origin_id: Uuid) {
         // The slot may have been used and given up: the row is then opened again, for slots are unique for ever.
         if let Some(old) = self.after.values().find(|row| row.slot == planned.slot).map(|row| row.id) {
-            if let (true, PlannedState::Planned) = (self.after.get(&old).is_some_and(reopenable), planned.state) {
+            if let (true, PlannedState::Planned) =
+                (self.after.get(&old).is_some_and(reopenable), planned.state)
+            {
                 self.place(old, (planned.due_at, planned.expires_at, planned.local_date));
             }
             return;
@@ -217,7 +220,11 @@ impl Board {
         NotificationId(Uuid::from_u128(u128::from(self.fresh)))
     }
 
-    fn place(&mut self, id: NotificationId, (due_at, expires_at, local_date): (DateTime<Utc>, DateTime<Utc>, NaiveDate)) {
+    fn place(
+        &mut self,
+        id: NotificationId,
+        (due_at, expires_at, local_date): (DateTime<Utc>, DateTime<Utc>, NaiveDate),
+    ) {
         let Some(row) = self.after.get_mut(&id) else { return };
         let same = row.due_at == due_at && row.expires_at == expires_at;
         // One that is being tried again keeps its place in the queue.
@@ -258,7 +265,8 @@ impl Board {
             self.end(id, "cancelled", Reason::Superseded);
         }
         for (rule, next) in wanted {
-            let open = self.after.values().find(|row| row.slot == next.slot && Self::is_open(row)).map(|row| row.id);
+            let open =
+                self.after.values().find(|row| row.slot == next.slot && Self::is_open(row)).map(|row| row.id);
             match open {
                 Some(id) => self.place(id, (next.due_at, next.expires_at, next.local_date)),
                 None => self.insert(next, RULE, rule),
@@ -324,7 +332,9 @@ impl Board {
                 Some(_) => update(tx, row).await?,
                 None => {
                     let id = NotificationId(tx.new_id());
-                    inserts.push(notifications::ActiveModel::from(notifications::Model { id, ..row }).reset_all());
+                    inserts.push(
+                        notifications::ActiveModel::from(notifications::Model { id, ..row }).reset_all(),
+                    );
                 }
             }
         }

@@ -5,7 +5,9 @@ use entity::{
     ids::{PatientId, ReminderId},
     reminders,
 };
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -72,7 +74,10 @@ pub fn view(row: reminders::Model, key: &DataKey, zone: &str, now: DateTime<Utc>
         title: words.title,
         body: words.body,
         active: row.active,
-        next: coming.into_iter().map(|next| NextOccurrence { at: next.due, local: next.local.to_string() }).collect(),
+        next: coming
+            .into_iter()
+            .map(|next| NextOccurrence { at: next.due, local: next.local.to_string() })
+            .collect(),
         created_at: row.created_at,
         updated_at: row.updated_at,
     })
@@ -110,7 +115,11 @@ pub async fn insert(
 }
 
 /// One reminder, 404 unless it is the patient's.
-pub async fn find(conn: &impl ConnectionTrait, patient: PatientId, id: ReminderId) -> ApiResult<reminders::Model> {
+pub async fn find(
+    conn: &impl ConnectionTrait,
+    patient: PatientId,
+    id: ReminderId,
+) -> ApiResult<reminders::Model> {
     reminders::Entity::find_by_id((patient, id)).one(conn).await?.ok_or(ApiError::NotFound)
 }
 

@@ -52,7 +52,8 @@ async fn create_reminder(
 async fn list_reminders(State(app): State<AppState>, me: Patient) -> ApiResult<Json<ReminderList>> {
     let now = app.clock.now();
     let rows = queries::list(app.db.reader(), me.id()).await?;
-    let items = rows.into_iter().map(|row| queries::view(row, &me.key, &me.zone, now)).collect::<ApiResult<_>>()?;
+    let items =
+        rows.into_iter().map(|row| queries::view(row, &me.key, &me.zone, now)).collect::<ApiResult<_>>()?;
     Ok(Json(ReminderList { items }))
 }
 

@@ -22,7 +22,8 @@ struct Rule {
 
 #[expect(clippy::expect_used, reason = "the form is part of the program and parsed by a test")]
 static DAILY: LazyLock<Form> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../../content/measures/daily-check-in.json")).expect("the daily form parses")
+    serde_json::from_str(include_str!("../../content/measures/daily-check-in.json"))
+        .expect("the daily form parses")
 });
 
 /// The card of a rule of the daily form, in the locale's language or else in English.

@@ -2,7 +2,7 @@
 
 use chrono::Duration;
 use entity::notifications;
-use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
+use sea_orm::{FromQueryResult, Statement};
 
 use crate::{app::AppState, db::Engine, error::ApiResult};
 

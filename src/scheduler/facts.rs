@@ -9,19 +9,19 @@ use entity::{
     journal_entries, notifications, push_subscriptions, reminders, sessions,
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Statement,
-    Value,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+    Statement, Value,
 };
 use uuid::Uuid;
 
 use crate::{
     app::AppState,
     error::ApiResult,
-    reminders::{RULE, SESSION, hush_windows, parse_policy},
     reminders::rules::{
         localtime::Zone,
         policy::{HushWindow, Policy},
     },
+    reminders::{RULE, SESSION, hush_windows, parse_policy},
     vault::{DataKey, KeyOwner, OwnerKind, WrappedKey},
 };
 
@@ -103,8 +103,12 @@ impl Facts {
         let mut ids: Vec<Uuid> = batch.iter().map(|row| row.recipient_id.0).collect();
         ids.sort_unstable();
         ids.dedup();
-        let mut facts =
-            Self { now, recipients: accounts(app, &ids).await?, rules: HashMap::new(), delivered: HashSet::new() };
+        let mut facts = Self {
+            now,
+            recipients: accounts(app, &ids).await?,
+            rules: HashMap::new(),
+            delivered: HashSet::new(),
+        };
         let conn = app.db.reader();
         facts.add_care(conn, &ids).await?;
         facts.add_done(conn, &ids, batch).await?;
@@ -245,7 +249,8 @@ impl Facts {
         ids: &[Uuid],
         batch: &[notifications::Model],
     ) -> Result<(), DbErr> {
-        let rules: Vec<Uuid> = batch.iter().filter(|row| row.origin_kind == RULE).map(|row| row.origin_id).collect();
+        let rules: Vec<Uuid> =
+            batch.iter().filter(|row| row.origin_kind == RULE).map(|row| row.origin_id).collect();
         if rules.is_empty() {
             return Ok(());
         }
@@ -272,7 +277,8 @@ impl Facts {
         for row in rows {
             self.each(PatientId(row.account_id.0), |recipient| recipient.subscriptions.push(row));
         }
-        let again: Vec<NotificationId> = batch.iter().filter(|row| row.attempts > 1).map(|row| row.id).collect();
+        let again: Vec<NotificationId> =
+            batch.iter().filter(|row| row.attempts > 1).map(|row| row.id).collect();
         if again.is_empty() {
             return Ok(());
         }

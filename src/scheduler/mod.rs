@@ -46,8 +46,8 @@ pub async fn tick(app: &AppState) -> ApiResult<TickReport> {
     if batch.is_empty() {
         return Ok(report);
     }
-    let facts = facts::Facts::load(app, &batch).await?;
-    let outcomes = send::send_all(app, &facts, batch).await;
+    let mut facts = facts::Facts::load(app, &batch).await?;
+    let outcomes = send::send_all(app, &mut facts, batch).await;
     for outcome in &outcomes {
         report.add(outcome.state);
         metrics::counter!("notifications_total", "state" => outcome.state).increment(1);

@@ -8,11 +8,12 @@ use super::facts::{Facts, Recipient};
 use crate::{
     content::{Priority, ReminderTemplate, SkipIf, protocols},
     reminders::{
-        RULE, SESSION, session_facts,
+        RULE, SESSION,
         rules::{
             policy::{Candidate, Decision, Kind, Reason, decide},
             session::{SessionState, session_slot, waits_for_record},
         },
+        session_facts,
     },
 };
 
@@ -39,7 +40,9 @@ fn template(row: &notifications::Model) -> Option<&'static ReminderTemplate> {
 
 /// Judges one notification by the facts of its batch.
 pub fn judge(facts: &Facts, row: &notifications::Model) -> Verdict {
-    let Some(recipient) = facts.recipient(row.recipient_id) else { return Verdict::Suppress(Reason::AccountClosed) };
+    let Some(recipient) = facts.recipient(row.recipient_id) else {
+        return Verdict::Suppress(Reason::AccountClosed);
+    };
     if facts.now >= row.expires_at {
         return Verdict::Expired;
     }
@@ -51,7 +54,9 @@ pub fn judge(facts: &Facts, row: &notifications::Model) -> Verdict {
         RULE => judge_rule(facts, row),
         _ => None,
     };
-    origin.or_else(|| judge_done(facts.now, recipient, row)).unwrap_or_else(|| judge_policy(facts, recipient, row))
+    origin
+        .or_else(|| judge_done(facts.now, recipient, row))
+        .unwrap_or_else(|| judge_policy(facts, recipient, row))
 }
 
 fn judge_rule(facts: &Facts, row: &notifications::Model) -> Option<Verdict> {
@@ -109,7 +114,9 @@ fn judge_policy(facts: &Facts, recipient: &Recipient, row: &notifications::Model
     let template = template(row);
     let session = recipient.sessions.iter().find(|session| session.id.0 == row.origin_id);
     let kind = match (template, session) {
-        (Some(template), Some(session)) if template.offset.is_negative() => Kind::BeforeSession(session.starts_at),
+        (Some(template), Some(session)) if template.offset.is_negative() => {
+            Kind::BeforeSession(session.starts_at)
+        }
         _ if row.routine => Kind::Routine,
         _ => Kind::Other,
     };

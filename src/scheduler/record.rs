@@ -10,7 +10,8 @@ use entity::{
     notifications, push_subscriptions,
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, Set, Statement, Value,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, Set,
+    Statement, Value,
     sea_query::{Expr, OnConflict},
 };
 
@@ -75,8 +76,13 @@ async fn record_states(txn: &DatabaseTransaction, outcomes: &[Outcome], now: Dat
     }
     for ((state, reason, next_attempt_at), rows) in groups {
         let accepted_at = (state == "accepted").then_some(now);
-        let mut values: Vec<Value> =
-            vec![state.into(), reason.map(str::to_owned).into(), accepted_at.into(), next_attempt_at.into(), now.into()];
+        let mut values: Vec<Value> = vec![
+            state.into(),
+            reason.map(str::to_owned).into(),
+            accepted_at.into(),
+            next_attempt_at.into(),
+            now.into(),
+        ];
         let mut list = Vec::with_capacity(rows.len());
         for row in rows {
             let n = values.len();
@@ -94,8 +100,14 @@ async fn record_states(txn: &DatabaseTransaction, outcomes: &[Outcome], now: Dat
     Ok(())
 }
 
-async fn record_deliveries(txn: &DatabaseTransaction, outcomes: &[Outcome], now: DateTime<Utc>) -> ApiResult<()> {
-    use deliveries::Column::{At, Attempts, NotificationId, Outcome as Answer, RecipientId, Status, SubscriptionId};
+async fn record_deliveries(
+    txn: &DatabaseTransaction,
+    outcomes: &[Outcome],
+    now: DateTime<Utc>,
+) -> ApiResult<()> {
+    use deliveries::Column::{
+        At, Attempts, NotificationId, Outcome as Answer, RecipientId, Status, SubscriptionId,
+    };
     let rows: Vec<deliveries::ActiveModel> = outcomes
         .iter()
         .flat_map(|outcome| {
@@ -125,7 +137,11 @@ async fn record_deliveries(txn: &DatabaseTransaction, outcomes: &[Outcome], now:
 }
 
 /// Health of the devices. One that is gone is switched off only if it is still the one that was tried.
-async fn record_subscriptions(txn: &DatabaseTransaction, outcomes: &[Outcome], now: DateTime<Utc>) -> ApiResult<()> {
+async fn record_subscriptions(
+    txn: &DatabaseTransaction,
+    outcomes: &[Outcome],
+    now: DateTime<Utc>,
+) -> ApiResult<()> {
     use push_subscriptions::{Column, Entity};
     let mut groups: BTreeMap<&str, Vec<(AccountId, &Delivered)>> = BTreeMap::new();
     for outcome in outcomes {
@@ -180,9 +196,12 @@ async fn plan_next(
     now: DateTime<Utc>,
 ) -> ApiResult<()> {
     let mut rows = Vec::new();
-    for outcome in outcomes.iter().filter(|outcome| outcome.row.origin_kind == RULE && is_over(outcome.state)) {
+    for outcome in outcomes.iter().filter(|outcome| outcome.row.origin_kind == RULE && is_over(outcome.state))
+    {
         let row = &outcome.row;
-        let (Some(rule), Some(recipient)) = (facts.rule(row), facts.recipient(row.recipient_id)) else { continue };
+        let (Some(rule), Some(recipient)) = (facts.rule(row), facts.recipient(row.recipient_id)) else {
+            continue;
+        };
         if !rule.active {
             continue;
         }

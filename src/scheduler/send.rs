@@ -1,5 +1,149 @@
-//! stub
+//! Sending a batch: judged one by one, sent all at once, outside any transaction. One slow push service holds up only
+//! its own.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 use entity::notifications;
-use super::{facts::Facts, record::Outcome};
-use crate::app::AppState;
-pub async fn send_all(_: &AppState, _: &Facts, _: Vec<notifications::Model>) -> Vec<Outcome> { vec![] }
+use futures_util::future::join_all;
+
+use super::{
+    facts::{Facts, Recipient},
+    recheck::{Verdict, judge},
+    record::{Delivered, Outcome},
+};
+use crate::{
+    app::AppState,
+    content::protocols,
+    push::{
+        self, Message, Target,
+        protocol::answer::{self, retry_delay},
+    },
+    reminders::{lock_screen_key, rules::policy::Reason},
+};
+
+/// Judges and sends; every claimed row comes back with what became of it.
+pub async fn send_all(app: &AppState, facts: &mut Facts, batch: Vec<notifications::Model>) -> Vec<Outcome> {
+    let mut outcomes = Vec::with_capacity(batch.len());
+    let mut sending = Vec::new();
+    for row in batch {
+        match judge(facts, &row) {
+            Verdict::Send => {
+                facts.count(&row);
+                sending.push(row);
+            }
+            Verdict::Expired => outcomes.push(ended(row, "expired", None)),
+            Verdict::Suppress(reason) => outcomes.push(ended(row, "suppressed", Some(reason))),
+            Verdict::Cancel(reason) => outcomes.push(ended(row, "cancelled", Some(reason))),
+            Verdict::Postpone(at) => {
+                outcomes.push(Outcome { next_attempt_at: Some(at), ..ended(row, "planned", None) });
+            }
+        }
+    }
+    let facts = &*facts;
+    outcomes.extend(join_all(sending.into_iter().map(|row| send_one(app, facts, row))).await);
+    outcomes
+}
+
+fn ended(row: notifications::Model, state: &'static str, reason: Option<Reason>) -> Outcome {
+    let reason = reason.map(|reason| reason.as_str().to_owned());
+    Outcome { row, state, reason, next_attempt_at: None, deliveries: Vec::new() }
+}
+
+async fn send_one(app: &AppState, facts: &Facts, row: notifications::Model) -> Outcome {
+    let Some(recipient) = facts.recipient(row.recipient_id) else {
+        return ended(row, "suppressed", Some(Reason::AccountClosed));
+    };
+    let message = message(app, recipient, &row, facts.now);
+    let attempts = join_all(targets(recipient, facts, &row).into_iter().map(|(subscription, target)| {
+        let message = &message;
+        async move {
+            let answer = app.push.send(facts.now, &target, message).await;
+            (subscription, answer)
+        }
+    }))
+    .await;
+    if attempts.is_empty() {
+        return ended(row, "suppressed", Some(Reason::NoDevice));
+    }
+    conclude(app, row, attempts)
+}
+
+type Attempt<'a> = (&'a entity::push_subscriptions::Model, answer::Outcome);
+
+/// Any device that took it counts; otherwise it is tried again while that is of use.
+fn conclude(app: &AppState, row: notifications::Model, attempts: Vec<Attempt<'_>>) -> Outcome {
+    let now = app.clock.now();
+    let accepted = attempts.iter().any(|(_, answer)| matches!(answer, answer::Outcome::Accepted { .. }));
+    let again = attempts
+        .iter()
+        .any(|(_, answer)| matches!(answer, answer::Outcome::Retry { .. } | answer::Outcome::Refused { .. }));
+    let gone = attempts.iter().all(|(_, answer)| matches!(answer, answer::Outcome::Gone { .. }));
+    let wait = attempts.iter().filter_map(|(_, answer)| push::asked_wait(*answer)).min();
+    let at = now + retry_in(app, row.attempts, wait);
+    let (state, reason, next_attempt_at) = match (accepted, again) {
+        (true, _) => ("accepted", None, None),
+        (false, true) if at < row.expires_at => ("retrying", None, Some(at)),
+        (false, _) if gone => ("suppressed", Some(Reason::NoDevice.as_str()), None),
+        (false, _) => ("failed", Some("unreachable"), None),
+    };
+    let deliveries = attempts
+        .into_iter()
+        .map(|(subscription, answer)| Delivered {
+            subscription: subscription.id,
+            revision: subscription.revision,
+            outcome: answer.as_str(),
+            status: answer.status().filter(|status| *status > 0).map(i32::from),
+        })
+        .collect();
+    Outcome { row, state, reason: reason.map(str::to_owned), next_attempt_at, deliveries }
+}
+
+fn retry_in(app: &AppState, attempt: i32, wait: Option<Duration>) -> chrono::Duration {
+    let jitter = f64::from(app.random.bytes::<1>()[0]) / 255.0;
+    let wait = retry_delay(attempt, jitter, wait);
+    chrono::Duration::from_std(wait).unwrap_or_else(|_| chrono::Duration::minutes(15))
+}
+
+/// The devices that have not taken it yet.
+fn targets<'a>(
+    recipient: &'a Recipient,
+    facts: &Facts,
+    row: &notifications::Model,
+) -> Vec<(&'a entity::push_subscriptions::Model, Target)> {
+    let Some(key) = &recipient.key else { return Vec::new() };
+    recipient
+        .subscriptions
+        .iter()
+        .filter(|subscription| !facts.delivered.contains(&(row.id, subscription.id.0)))
+        .filter_map(|subscription| Some((subscription, push::target(subscription, key).ok()?)))
+        .collect()
+}
+
+/// What the lock screen shows: discreet words in the recipient's language, and nothing that is theirs.
+fn message(app: &AppState, recipient: &Recipient, row: &notifications::Model, now: DateTime<Utc>) -> Message {
+    let (title, body) = protocols().lock_screen(lock_screen_key(row), &recipient.locale);
+    Message {
+        id: row.id.0,
+        title: title.to_owned(),
+        body: body.to_owned(),
+        lang: recipient.locale.clone(),
+        ttl_seconds: (row.expires_at - now).num_seconds().max(1),
+        urgency: match row.priority.as_str() {
+            "high" => "high",
+            "low" => "low",
+            _ => "normal",
+        },
+        receipt: receipt(app, row),
+    }
+}
+
+/// Names recipient and notification to this server, and proves that it came from here.
+fn receipt(app: &AppState, row: &notifications::Model) -> String {
+    use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+    let (recipient, id) = (row.recipient_id.0, row.id.0);
+    let tag = app.receipt_mac.sign(&[recipient.as_bytes(), id.as_bytes()]);
+    let mut token = [recipient.as_bytes().as_slice(), id.as_bytes()].concat();
+    token.extend_from_slice(&tag[..16]);
+    BASE64_URL_SAFE_NO_PAD.encode(token)
+}

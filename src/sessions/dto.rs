@@ -142,7 +142,12 @@ impl Validate for SessionCreate {
         if let Some(route) = &self.route {
             let detail = format!("must be one of: {}", routes.join(", "));
             checks.require(routes.contains(&route.as_str()), "/route", "unknown_value", detail);
-            checks.require(self.kind == "dosing", "/route", "dosing_only", "only a dosing session has a route");
+            checks.require(
+                self.kind == "dosing",
+                "/route",
+                "dosing_only",
+                "only a dosing session has a route",
+            );
         }
         check_location(checks, &self.location);
         checks.range("/duration_minutes", self.duration_minutes, 5, 720);

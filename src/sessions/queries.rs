@@ -44,7 +44,11 @@ struct PatientOf {
 }
 
 /// The patient of a session in whose care the member takes part, else 404.
-pub async fn patient_of(conn: &impl ConnectionTrait, member: AccountId, id: SessionId) -> ApiResult<PatientId> {
+pub async fn patient_of(
+    conn: &impl ConnectionTrait,
+    member: AccountId,
+    id: SessionId,
+) -> ApiResult<PatientId> {
     let statement = Statement::from_sql_and_values(
         conn.get_database_backend(),
         "SELECT s.patient_id FROM care_relations r JOIN sessions s ON s.patient_id = r.patient_id AND s.id = $2 \
@@ -56,12 +60,20 @@ pub async fn patient_of(conn: &impl ConnectionTrait, member: AccountId, id: Sess
 }
 
 /// One session, 404 unless it is the patient's.
-pub async fn find(conn: &impl ConnectionTrait, patient: PatientId, id: SessionId) -> ApiResult<sessions::Model> {
+pub async fn find(
+    conn: &impl ConnectionTrait,
+    patient: PatientId,
+    id: SessionId,
+) -> ApiResult<sessions::Model> {
     sessions::Entity::find_by_id((patient, id)).one(conn).await?.ok_or(ApiError::NotFound)
 }
 
 /// A page, latest start first.
-pub async fn list(conn: &impl ConnectionTrait, patient: PatientId, page: &Page) -> ApiResult<Vec<sessions::Model>> {
+pub async fn list(
+    conn: &impl ConnectionTrait,
+    patient: PatientId,
+    page: &Page,
+) -> ApiResult<Vec<sessions::Model>> {
     let query = sessions::Entity::find().filter(sessions::Column::PatientId.eq(patient));
     Ok(page.newest_first(query, sessions::Column::StartsAt, sessions::Column::Id).all(conn).await?)
 }
@@ -104,7 +116,12 @@ pub async fn insert(
     Ok(row)
 }
 
-async fn unchanged(tx: &WriteTx, patient: PatientId, id: SessionId, version: i32) -> ApiResult<sessions::Model> {
+async fn unchanged(
+    tx: &WriteTx,
+    patient: PatientId,
+    id: SessionId,
+    version: i32,
+) -> ApiResult<sessions::Model> {
     let row = find(tx.conn(), patient, id).await?;
     if row.version == version { Ok(row) } else { Err(ApiError::stale()) }
 }

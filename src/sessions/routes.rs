@@ -69,7 +69,8 @@ async fn list_patient_sessions(
     let list = shared
         .read(&app, "sessions.list", "sessions".into(), async |conn, scope| {
             let mut rows = queries::list(conn, scope.patient, &page).await?;
-            let next_cursor = page.finish(&mut rows, &app.cursor_mac, |row| Cursor { at: row.starts_at, id: row.id.0 });
+            let next_cursor =
+                page.finish(&mut rows, &app.cursor_mac, |row| Cursor { at: row.starts_at, id: row.id.0 });
             Ok(SessionList { items: rows.into_iter().map(queries::view).collect(), next_cursor })
         })
         .await?;
@@ -86,7 +87,8 @@ async fn list_sessions(
 ) -> ApiResult<Json<SessionList>> {
     let page = query.page(&app.cursor_mac, me.account.0, "list_sessions")?;
     let mut rows = queries::list(app.db.reader(), me.id(), &page).await?;
-    let next_cursor = page.finish(&mut rows, &app.cursor_mac, |row| Cursor { at: row.starts_at, id: row.id.0 });
+    let next_cursor =
+        page.finish(&mut rows, &app.cursor_mac, |row| Cursor { at: row.starts_at, id: row.id.0 });
     Ok(Json(SessionList { items: rows.into_iter().map(queries::view).collect(), next_cursor }))
 }
 
@@ -119,7 +121,10 @@ async fn update_session(
             let row = queries::relocate(tx, scope.patient, &scope.zone, (id, version), patch).await?;
             reminders::replan_patient(tx, scope.patient).await?;
             let reminders = reminders::of_session(tx.conn(), scope.patient, id).await?;
-            Ok(Versioned { version: row.version, body: ScheduledSession { session: queries::view(row), reminders } })
+            Ok(Versioned {
+                version: row.version,
+                body: ScheduledSession { session: queries::view(row), reminders },
+            })
         })
         .await
 }

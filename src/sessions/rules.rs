@@ -15,7 +15,8 @@ const OLDEST: Duration = Duration::days(31);
 
 /// Start and end of a new session. 422 for instants nobody can mean.
 pub fn times(input: &SessionCreate, now: DateTime<Utc>) -> ApiResult<(DateTime<Utc>, DateTime<Utc>)> {
-    let usual = protocols().session_kind(&input.kind).map_or(60, |kind| i64::from(kind.default_duration_minutes));
+    let usual =
+        protocols().session_kind(&input.kind).map_or(60, |kind| i64::from(kind.default_duration_minutes));
     let starts_at = sensible(input.starts_at, now)?;
     Ok((starts_at, starts_at + Duration::minutes(input.duration_minutes.unwrap_or(usual))))
 }
@@ -95,7 +96,8 @@ mod tests {
             (Step::NoShow, [Some(NoShow), None, None, None, None]),
         ];
         for (step, outcomes) in table {
-            for (before, wanted) in [Planned, Started, Completed, Cancelled, NoShow].into_iter().zip(outcomes) {
+            for (before, wanted) in [Planned, Started, Completed, Cancelled, NoShow].into_iter().zip(outcomes)
+            {
                 assert_eq!(step.from(before).ok(), wanted, "{step:?} from {before:?}");
             }
         }

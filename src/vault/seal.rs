@@ -82,7 +82,10 @@ impl DataKey {
     }
 
     /// Seals bytes for one place. Layout: version, key generation, nonce, ciphertext with tag.
-    #[expect(clippy::expect_used, reason = "sealing fails only beyond 64 GiB, and bodies are capped far below")]
+    #[expect(
+        clippy::expect_used,
+        reason = "sealing fails only beyond 64 GiB, and bodies are capped far below"
+    )]
     pub fn seal(&self, place: Place, plain: &[u8]) -> Vec<u8> {
         let nonce: [u8; 12] = self.inner.random.bytes();
         let mut sealed = Vec::with_capacity(HEADER + plain.len() + 16);
@@ -114,8 +117,12 @@ impl DataKey {
         }
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let mut buffer = body.to_vec();
-        let length =
-            self.inner.key.open_in_place(nonce, Aad::from(place.aad(&self.inner.owner)), &mut buffer).ok()?.len();
+        let length = self
+            .inner
+            .key
+            .open_in_place(nonce, Aad::from(place.aad(&self.inner.owner)), &mut buffer)
+            .ok()?
+            .len();
         buffer.truncate(length);
         Some(buffer)
     }

@@ -107,7 +107,8 @@ pub struct Vault {
 impl Vault {
     /// The last key of each kind is the one new values use; the others only open old ones.
     pub fn new(keys: &KeySet, random: Arc<dyn Random>) -> Self {
-        let keks = keys.keks.iter().map(|kek| Kek { kid: kek.kid.clone(), key: aes_key(&kek.secret) }).collect();
+        let keks =
+            keys.keks.iter().map(|kek| Kek { kid: kek.kid.clone(), key: aes_key(&kek.secret) }).collect();
         let index = keys.active_index_key();
         Self {
             keks,

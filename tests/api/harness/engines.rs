@@ -1,0 +1,138 @@
+//! A fresh, migrated database for each test: a copied file, or a copied PostgreSQL database.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use afterglow::db::Engine;
+use migration::{Migrator, MigratorTrait};
+use sea_orm::{ConnectionTrait, Database};
+
+use super::{Cluster, cluster};
+
+/// A database that goes when its test is over.
+pub struct Store {
+    engine: Engine,
+    folder: PathBuf,
+    url: String,
+    database: Option<(&'static Cluster, String)>,
+}
+
+fn next_number() -> u32 {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    NUMBER.fetch_add(1, Ordering::Relaxed)
+}
+
+/// A folder of this process's own.
+pub fn folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("afterglow-test-{}-{name}", process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+pub fn sqlite_url(file: &Path) -> String {
+    format!("sqlite://{}?mode=rwc", file.display())
+}
+
+/// Runs something asynchronous where no runtime is, and lets its connections end with it.
+pub fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+/// Migrates the database behind `url`.
+pub async fn migrate(url: &str) {
+    let conn = Database::connect(url).await.unwrap();
+    Migrator::up(&conn, None).await.unwrap();
+    conn.close().await.unwrap();
+}
+
+/// The bytes of a SQLite file with every migration, made once.
+pub fn migrated_sqlite() -> &'static [u8] {
+    static TEMPLATE: OnceLock<Vec<u8>> = OnceLock::new();
+    TEMPLATE.get_or_init(|| {
+        let folder = folder("template");
+        let file = folder.join("template.db");
+        block_on(migrate(&sqlite_url(&file)));
+        let bytes = fs::read(&file).unwrap();
+        fs::remove_dir_all(folder).unwrap();
+        bytes
+    })
+}
+
+impl Store {
+    /// None where the engine is not there.
+    pub fn fresh(engine: Engine) -> Option<Self> {
+        let number = next_number();
+        let cluster = match engine {
+            Engine::Sqlite => None,
+            Engine::Postgres => Some(cluster()?),
+        };
+        let folder = folder(&number.to_string());
+        let file = folder.join("afterglow.db");
+        Some(match cluster {
+            None => {
+                fs::write(&file, migrated_sqlite()).unwrap();
+                Self { engine, url: sqlite_url(&file), folder, database: None }
+            }
+            Some(cluster) => {
+                let name = format!("afterglow_{}_{number}", process::id());
+                cluster.copy_template(&name);
+                Self { engine, folder, url: cluster.url(&name), database: Some((cluster, name)) }
+            }
+        })
+    }
+
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Everything the engine would leave on a disk or in a backup.
+    pub async fn everything(&self, conn: &impl ConnectionTrait) -> Vec<u8> {
+        if let Some((cluster, name)) = &self.database {
+            return cluster.dump(name);
+        }
+        // Also what was deleted or moved must not be readable, so the log is read beside the file.
+        let mut bytes = fs::read(self.folder.join("afterglow.db-wal")).unwrap_or_default();
+        conn.execute_unprepared("PRAGMA wal_checkpoint(FULL)").await.unwrap();
+        bytes.extend(fs::read(self.folder.join("afterglow.db")).unwrap());
+        bytes.extend(fs::read(self.folder.join("afterglow.db-wal")).unwrap_or_default());
+        bytes
+    }
+
+    /// Cuts the database off: every connection ends, and no new one is taken, until [`Store::restore`].
+    pub async fn cut_off(&self) {
+        if let Some((cluster, name)) = &self.database {
+            cluster.lock_out(name).await;
+        }
+    }
+
+    pub async fn restore(&self) {
+        if let Some((cluster, name)) = &self.database {
+            cluster.let_in(name).await;
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // What cannot be removed now is in the system's folder for such things.
+        fs::remove_dir_all(&self.folder).ok();
+        if let Some((cluster, name)) = self.database.take() {
+            cluster.drop_database(name);
+        }
+    }
+}
