@@ -3,7 +3,8 @@
 //! read. Every step is verified; the first that does not hold ends the demo with an error.
 
 mod client;
-pub mod receiver;
+pub mod phone;
+pub use phone as receiver;
 mod story;
 
 use std::{

@@ -1,10 +1,10 @@
 //! Web Push: the devices that receive it, and the one place from which this server writes to the outside.
 
 mod dto;
-pub mod protocol;
 mod queries;
 mod routes;
 mod sender;
+pub mod wire;
 
 pub use queries::{Address, Target, seal, target};
 pub use routes::router;

@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::{
     dto::SubscriptionCreate,
-    protocol::{
+    queries::{Address, Target},
+    wire::{
         answer::{AttemptResult, Outcome, classify},
         breaker::Origins,
         egress::Egress,
@@ -18,7 +19,6 @@ use super::{
         transport::{HttpTransport, PushRequest, TOTAL, Transport, TransportError},
         vapid::{VapidError, VapidSigner},
     },
-    queries::{Address, Target},
 };
 use crate::{
     config::Config,

@@ -17,7 +17,7 @@ use crate::{
     content::protocols,
     push::{
         self, Message, Target,
-        protocol::answer::{self, retry_delay},
+        wire::answer::{self, retry_delay},
     },
     reminders::{lock_screen_key, rules::policy::Reason},
 };
