@@ -225,6 +225,8 @@ macro_rules! roles {
 roles! {
     /// A patient, acting on their own records.
     Patient => |caller| if caller.is_patient { Ok(caller) } else { Err(wrong_role("patient")) };
+    /// Any member of staff.
+    Staff => |caller| if caller.is_patient { Err(wrong_role("staff")) } else { Ok(caller) };
     /// A member of staff who may see what patients share.
     Therapist => |caller| caller.with(Capability::Therapist);
     /// A member of staff who records what happens on the day of a dosing session.

@@ -36,7 +36,7 @@ fn may_invite(me: &Caller, kind: InvitationKind) -> ApiResult<()> {
         InvitationKind::Staff => &[Capability::Admin],
         InvitationKind::Patient => &[Capability::Therapist],
     };
-    if !me.is_patient() && allowed.iter().any(|one| me.capabilities().has(*one)) {
+    if allowed.iter().any(|one| me.capabilities().has(*one)) {
         return Ok(());
     }
     Err(ApiError::forbidden(

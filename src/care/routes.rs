@@ -14,7 +14,7 @@ use super::{
     invitations, queries,
 };
 use crate::{
-    accounts::{Bucket, Caller, Patient, count_attempt},
+    accounts::{Bucket, Caller, Patient, Staff, count_attempt},
     app::AppState,
     error::ApiResult,
     extract::{Network, Once, PathId},
@@ -45,7 +45,7 @@ async fn get_clinic(State(app): State<AppState>, me: Caller) -> ApiResult<Json<C
     request_body = InvitationCreate, responses((status = 201, body = Invitation), Problems))]
 async fn create_invitation(
     State(app): State<AppState>,
-    me: Caller,
+    me: Staff,
     Once { input, replay }: Once<InvitationCreate>,
 ) -> ApiResult<Answer> {
     invitations::create(&app, &me, input, replay.as_ref()).await
@@ -54,7 +54,7 @@ async fn create_invitation(
 /// The invitations I made.
 #[utoipa::path(get, path = "/invitations", operation_id = "list_invitations", tag = "care",
     responses((status = 200, body = InvitationList), Problems))]
-async fn list_invitations(State(app): State<AppState>, me: Caller) -> ApiResult<Json<InvitationList>> {
+async fn list_invitations(State(app): State<AppState>, me: Staff) -> ApiResult<Json<InvitationList>> {
     Ok(Json(InvitationList { items: invitations::list(&app, &me).await? }))
 }
 
@@ -63,7 +63,7 @@ async fn list_invitations(State(app): State<AppState>, me: Caller) -> ApiResult<
     params(("id" = uuid::Uuid, Path)), responses((status = 204, description = "Revoked"), Problems))]
 async fn delete_invitation(
     State(app): State<AppState>,
-    me: Caller,
+    me: Staff,
     PathId(id): PathId<InvitationId>,
 ) -> ApiResult<StatusCode> {
     invitations::revoke(&app, &me, id).await?;

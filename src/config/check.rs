@@ -61,11 +61,10 @@ fn numbers(config: &Config, problems: &mut Problems) {
         8 * auth.argon2_parallelism.min(64)..=4_194_304,
     );
     within(problems, "auth.argon2_concurrency", auth.argon2_concurrency, 1..=256);
-    within(problems, "push.batch_size", config.push.batch_size, 1..=5_000);
+    within(problems, "push.batch_size", config.push.batch_size, 1..=500);
     within(problems, "push.per_origin_concurrency", config.push.per_origin_concurrency, 1..=1_000);
     within(problems, "scheduler.poll_seconds", config.scheduler.poll_seconds, 1..=300);
     within(problems, "scheduler.lease_seconds", config.scheduler.lease_seconds, 15..=3_600);
-    within(problems, "scheduler.hush_margin_minutes", config.scheduler.hush_margin_minutes, 0..=1_440);
 }
 
 fn addresses(config: &Config, problems: &mut Problems) {

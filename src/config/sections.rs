@@ -217,14 +217,11 @@ pub struct SchedulerConfig {
     pub poll_seconds: u64,
     /// A worker that died gives up its claim after so many seconds.
     pub lease_seconds: i64,
-    /// After a dosing session whose completion nobody recorded, routine prompts stay silent so many minutes beyond
-    /// its planned end.
-    pub hush_margin_minutes: i64,
 }
 
 impl Default for SchedulerConfig {
     fn default() -> Self {
-        Self { poll_seconds: 5, lease_seconds: 60, hush_margin_minutes: 60 }
+        Self { poll_seconds: 5, lease_seconds: 60 }
     }
 }
 

@@ -2,10 +2,16 @@
 
 mod dto;
 mod queries;
+mod receipts;
 mod routes;
 mod sender;
 pub mod wire;
 
 pub use queries::{Address, Target, seal, target};
-pub use routes::router;
+pub use receipts::token as receipt_token;
 pub use sender::{BuildError, Message, Sender, asked_wait};
+
+/// Every operation of push.
+pub fn router() -> utoipa_axum::router::OpenApiRouter<crate::app::AppState> {
+    routes::router().merge(receipts::router())
+}

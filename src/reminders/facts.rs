@@ -67,12 +67,13 @@ pub fn parse_policy(paused_until: Option<DateTime<Utc>>) -> Policy {
     Policy { paused_until, ..Policy::default() }
 }
 
-fn state(row: &sessions::Model) -> SessionState {
+/// Where a stored session stands.
+pub fn session_state(row: &sessions::Model) -> SessionState {
     SessionState::from_word(&row.state).unwrap_or(SessionState::Planned)
 }
 
 fn takes_place(row: &sessions::Model) -> bool {
-    !matches!(state(row), SessionState::Cancelled | SessionState::NoShow)
+    !matches!(session_state(row), SessionState::Cancelled | SessionState::NoShow)
 }
 
 /// The times in which a patient is left in peace.
@@ -99,7 +100,7 @@ pub fn session_facts(row: &sessions::Model, all: &[sessions::Model], hush: &[Hus
         starts_at: row.starts_at,
         ends_at: row.ends_at,
         placement: row.placement,
-        state: state(row),
+        state: session_state(row),
         completed_at: row.ended_at,
         is_first_of_kind: !same_kind().any(|other| other.starts_at < row.starts_at),
         is_last_of_kind: !same_kind().any(|other| other.starts_at > row.starts_at),

@@ -65,7 +65,7 @@ pub async fn view(
 }
 
 /// Title and body inside the app: the template's for a session, the patient's own for a standing rule.
-pub fn in_app_text(
+fn in_app_text(
     row: &notifications::Model,
     rule: Option<&reminders::Model>,
     key: &DataKey,
@@ -96,6 +96,7 @@ pub fn lock_screen_key(row: &notifications::Model) -> &str {
 /// What the patient did with a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
+    Shown,
     Opened,
     Done,
 }
@@ -103,6 +104,7 @@ pub enum Mark {
 /// Notes it, once; 404 unless the notification is the caller's.
 pub async fn mark(app: &AppState, recipient: AccountId, id: NotificationId, mark: Mark) -> ApiResult<()> {
     let column = match mark {
+        Mark::Shown => notifications::Column::ShownAt,
         Mark::Opened => notifications::Column::OpenedAt,
         Mark::Done => notifications::Column::DoneAt,
     };

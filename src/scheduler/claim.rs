@@ -21,9 +21,8 @@ fn statement(engine: Engine) -> String {
 /// Takes up to a batch of what is due.
 pub async fn claim(app: &AppState) -> ApiResult<Vec<notifications::Model>> {
     let now = app.clock.now();
-    let scheduler = &app.config.scheduler;
-    let lease = now + Duration::seconds(i64::try_from(scheduler.lease_seconds).unwrap_or(60));
-    let size = i64::try_from(app.config.push.batch_size).unwrap_or(200);
+    let lease = now + Duration::seconds(app.config.scheduler.lease_seconds);
+    let size = i64::from(app.config.push.batch_size);
     let conn = app.db.writer();
     let statement = Statement::from_sql_and_values(
         conn.get_database_backend(),

@@ -159,7 +159,7 @@ impl Facts {
         ids: &[Uuid],
         batch: &[notifications::Model],
     ) -> Result<(), DbErr> {
-        if !batch.iter().any(|row| super::recheck::may_be_done(row)) {
+        if !batch.iter().any(super::recheck::may_be_done) {
             return Ok(());
         }
         let since = self.now - DAY;

@@ -40,9 +40,14 @@ pub async fn run(app: AppState, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => {}
             () = app.wake.notified() => {}
-            () = tokio::time::sleep(wait) => {}
+            () = pass(wait) => {}
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one loop that waits for time to pass")]
+async fn pass(wait: Duration) {
+    tokio::time::sleep(wait).await;
 }
 
 /// Plans for patients with an active rule that has no open occurrence, whatever the cause. Returns how many there were.

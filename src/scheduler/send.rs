@@ -134,16 +134,6 @@ fn message(app: &AppState, recipient: &Recipient, row: &notifications::Model, no
             "low" => "low",
             _ => "normal",
         },
-        receipt: receipt(app, row),
+        receipt: push::receipt_token(&app.receipt_mac, row.recipient_id, row.id),
     }
-}
-
-/// Names recipient and notification to this server, and proves that it came from here.
-fn receipt(app: &AppState, row: &notifications::Model) -> String {
-    use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-    let (recipient, id) = (row.recipient_id.0, row.id.0);
-    let tag = app.receipt_mac.sign(&[recipient.as_bytes(), id.as_bytes()]);
-    let mut token = [recipient.as_bytes().as_slice(), id.as_bytes()].concat();
-    token.extend_from_slice(&tag[..16]);
-    BASE64_URL_SAFE_NO_PAD.encode(token)
 }

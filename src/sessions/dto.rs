@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::{
     content::protocols,
-    reminders::SessionReminder,
+    reminders::{SessionReminder, rules::session::SessionState},
     validate::{Checks, Validate},
 };
 
@@ -44,39 +44,6 @@ pub struct SessionPatch {
     pub duration_minutes: Option<i64>,
     #[schema(example = "clinic", max_length = 32)]
     pub location: Option<String>,
-}
-
-/// Where a session stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum SessionState {
-    Planned,
-    Started,
-    Completed,
-    Cancelled,
-    NoShow,
-}
-
-impl SessionState {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Planned => "planned",
-            Self::Started => "started",
-            Self::Completed => "completed",
-            Self::Cancelled => "cancelled",
-            Self::NoShow => "no_show",
-        }
-    }
-
-    pub fn parse(text: &str) -> Self {
-        match text {
-            "started" => Self::Started,
-            "completed" => Self::Completed,
-            "cancelled" => Self::Cancelled,
-            "no_show" => Self::NoShow,
-            _ => Self::Planned,
-        }
-    }
 }
 
 /// A session.

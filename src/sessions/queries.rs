@@ -9,17 +9,24 @@ use sea_orm::{
 };
 
 use super::{
-    dto::{Session, SessionCreate, SessionPatch, SessionState},
+    dto::{Session, SessionCreate, SessionPatch},
     rules::{self, Step},
 };
 use crate::{
     db::WriteTx,
     error::{ApiError, ApiResult},
     page::Page,
-    reminders::rules::{localtime::Zone, session::placement_after_move},
+    reminders::{
+        rules::{
+            localtime::Zone,
+            session::{SessionState, placement_after_move},
+        },
+        session_state,
+    },
 };
 
 pub fn view(row: sessions::Model) -> Session {
+    let state = session_state(&row);
     Session {
         id: row.id,
         patient_id: row.patient_id,
@@ -28,7 +35,7 @@ pub fn view(row: sessions::Model) -> Session {
         kind: row.kind,
         route: row.route,
         location: row.location,
-        state: SessionState::parse(&row.state),
+        state,
         starts_at: row.starts_at,
         ends_at: row.ends_at,
         started_at: row.started_at,
@@ -135,7 +142,7 @@ pub async fn relocate(
     patch: SessionPatch,
 ) -> ApiResult<sessions::Model> {
     let row = unchanged(tx, patient, id, version).await?;
-    if SessionState::parse(&row.state) != SessionState::Planned {
+    if session_state(&row) != SessionState::Planned {
         return Err(ApiError::conflict("wrong_session_state", "Only a planned session can be moved."));
     }
     let (starts_at, ends_at) = rules::moved((row.starts_at, row.ends_at), &patch, tx.now())?;
@@ -163,7 +170,7 @@ pub async fn advance(
     step: Step,
 ) -> ApiResult<sessions::Model> {
     let row = unchanged(tx, patient, id, version).await?;
-    let state = step.from(SessionState::parse(&row.state))?;
+    let state = step.from(session_state(&row))?;
     let changed = sessions::ActiveModel {
         patient_id: Set(patient),
         id: Set(id),

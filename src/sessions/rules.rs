@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Duration, SubsecRound, Utc};
 
-use super::dto::{SessionCreate, SessionPatch, SessionState};
+use super::dto::{SessionCreate, SessionPatch};
 use crate::{
     content::protocols,
     error::{ApiError, ApiResult},
+    reminders::rules::session::SessionState,
 };
 
 /// How far ahead a session may lie.

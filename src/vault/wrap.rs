@@ -153,10 +153,8 @@ impl Vault {
     pub fn unwrap(&self, row: &WrappedKey) -> Result<DataKey, UnwrapError> {
         let mut hash = [0; 32];
         hash.copy_from_slice(digest::digest(&digest::SHA256, &row.wrapped).as_ref());
-        if let Some(key) = self.unwrapped.get(&hash) {
-            if key.owner() == row.owner {
-                return Ok(key);
-            }
+        if let Some(key) = self.unwrapped.get(&hash).filter(|key| key.owner() == row.owner) {
+            return Ok(key);
         }
         let key = self.open(row).ok_or_else(|| UnwrapError { kek_id: row.kek_id.clone() })?;
         self.unwrapped.insert(hash, key.clone());

@@ -123,7 +123,7 @@ fn checkin(app: &AppState, args: &SeedArgs, patient: &Patient, age: usize) -> ch
         mood: Set(mood),
         anxiety: Set(Some(anxiety)),
         energy: Set(Some((mood + 2) % 10)),
-        sleep_hours: Set(Some(if age % 2 == 0 { 7.0 } else { 6.5 })),
+        sleep_hours: Set(Some(if age.is_multiple_of(2) { 7.0 } else { 6.5 })),
         detail_sealed: Set(seal_detail(&patient.key, id, &detail)),
         flagged: Set(false),
         created_at: Set(taken_at),
@@ -151,12 +151,12 @@ fn entry(app: &AppState, args: &SeedArgs, patient: &Patient, age: usize, batch: 
         template_id: Set(FREE_NOTE.to_owned()),
         template_version: Set(FREE_NOTE_VERSION.to_owned()),
         head_revision: Set(last),
-        to_talk_about: Set(age % 7 == 0),
+        to_talk_about: Set(age.is_multiple_of(7)),
         created_at: Set(written),
         updated_at: Set(written),
     });
     // The latest is always among them, so that a load tool knows one that can be read.
-    if args.share_every > 0 && age % args.share_every == 0 {
+    if args.share_every > 0 && age.is_multiple_of(args.share_every) {
         batch.shares.push(journal_shares::ActiveModel {
             patient_id: Set(patient.id),
             entry_id: Set(id),
@@ -176,7 +176,7 @@ fn revise(
     written: DateTime<Utc>,
 ) -> journal_revisions::ActiveModel {
     let body = Body {
-        title: (age % 2 == 0).then(|| "The morning after".to_owned()),
+        title: (age.is_multiple_of(2)).then(|| "The morning after".to_owned()),
         fields: EntryFields {
             text: ENTRIES[(patient.number + age) % ENTRIES.len()].to_owned(),
             emotions: Vec::new(),

@@ -142,9 +142,8 @@ impl PushReceiver {
     /// What to answer to a device's next pushes, in this order; afterwards 201 again.
     pub fn respond_with(&self, device: &str, answers: impl IntoIterator<Item = Scripted>) {
         let mut inside = self.shared.lock();
-        for found in inside.devices.values_mut().filter(|found| found.name == device) {
+        if let Some(found) = inside.devices.values_mut().find(|found| found.name == device) {
             found.script = answers.into_iter().collect();
-            return;
         }
     }
 

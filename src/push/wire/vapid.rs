@@ -70,10 +70,11 @@ impl VapidSigner {
     /// The `Authorization` header for one origin, such as `https://push.example.org:8443`.
     pub fn authorization(&self, kid: &str, origin: &str, now: DateTime<Utc>) -> Result<String, VapidError> {
         let place = (kid.to_owned(), origin.to_owned());
-        if let Some(signed) = self.signed.get(&place) {
-            if now - signed.at < RENEW_AFTER && signed.at <= now {
-                return Ok(signed.header);
-            }
+        if let Some(signed) = self.signed.get(&place)
+            && now - signed.at < RENEW_AFTER
+            && signed.at <= now
+        {
+            return Ok(signed.header);
         }
         let key = self
             .keys

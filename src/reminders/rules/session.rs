@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::localtime::Zone;
@@ -18,7 +20,8 @@ const NEW_PLACEMENT_AFTER: TimeDelta = TimeDelta::hours(12);
 const RECORD_EXPECTED_WITHIN: TimeDelta = TimeDelta::hours(2);
 
 /// Where a session stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum SessionState {
     Planned,
     Started,
@@ -28,6 +31,17 @@ pub enum SessionState {
 }
 
 impl SessionState {
+    /// The word that is stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Started => "started",
+            Self::Completed => "completed",
+            Self::Cancelled => "cancelled",
+            Self::NoShow => "no_show",
+        }
+    }
+
     /// The state of a stored word.
     pub fn from_word(word: &str) -> Option<Self> {
         Some(match word {

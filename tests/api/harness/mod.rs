@@ -159,6 +159,8 @@ async fn build(store: &Store, keys: &KeySet, clock: Arc<MockClock>) -> AppState 
     // Enough to be Argon2id, and no more: nobody attacks these passwords.
     config.auth.argon2_memory_kib = 16;
     config.auth.argon2_iterations = 1;
+    // So that a test can be the push service.
+    config.push.allow_loopback = true;
     config.push.subject = "mailto:operations@example.org".into();
     AppState::build(config, keys, clock, Arc::new(SystemRandom)).await.unwrap()
 }

@@ -1,0 +1,220 @@
+//! Who may do what: every operation of the contract, asked for by everybody, about things of Ana's.
+
+mod things;
+
+use axum::http::Method;
+use chrono::Duration;
+use serde_json::Value;
+use things::Thing;
+
+use crate::{
+    harness::{Person, Reply, TestApp, both_engines},
+    openapi::{Operation, operations},
+};
+
+both_engines![every_operation_answers_everybody_as_the_table_says, foreign_is_the_same_as_nonexistent];
+
+/// Everybody who asks, in the order of the table's columns.
+const WHO: [&str; 9] = [
+    "nobody",
+    "the patient herself",
+    "another patient",
+    "a therapist of the clinic without her",
+    "her therapist",
+    "her former therapist",
+    "another clinic's therapist",
+    "the clinic's admin",
+    "a device of hers that was logged out",
+];
+
+const OPEN: [u16; 9] = [200; 9];
+const ANYBODY: [u16; 9] = [401, 200, 200, 200, 200, 200, 200, 200, 401];
+const ANYBODY_CREATES: [u16; 9] = [401, 201, 201, 201, 201, 201, 201, 201, 401];
+const PATIENTS: [u16; 9] = [401, 200, 200, 403, 403, 403, 403, 403, 401];
+const PATIENTS_CREATE: [u16; 9] = [401, 201, 201, 403, 403, 403, 403, 403, 401];
+const HERS: [u16; 9] = [401, 200, 404, 403, 403, 403, 403, 403, 401];
+const HERS_204: [u16; 9] = [401, 204, 404, 403, 403, 403, 403, 403, 401];
+const HER_DEVICE: [u16; 9] = [401, 200, 404, 404, 404, 404, 404, 404, 401];
+const HER_DEVICE_204: [u16; 9] = [401, 204, 404, 404, 404, 404, 404, 404, 401];
+const HER_THERAPIST: [u16; 9] = [401, 403, 403, 404, 200, 404, 404, 403, 401];
+const HER_THERAPIST_CREATES: [u16; 9] = [401, 403, 403, 404, 201, 404, 404, 403, 401];
+
+/// What each operation answers each of them. A new operation without a row here fails the test.
+const TABLE: &[(&str, [u16; 9])] = &[
+    ("register_account", [201; 9]),
+    ("create_login", OPEN),
+    ("refresh_login", OPEN),
+    ("list_signing_keys", OPEN),
+    ("get_health", OPEN),
+    ("get_readiness", OPEN),
+    ("get_push_key", OPEN),
+    ("get_invitation_preview", OPEN),
+    ("delete_login", [401, 204, 204, 204, 204, 204, 204, 204, 401]),
+    ("list_devices", ANYBODY),
+    ("delete_device", HER_DEVICE_204),
+    ("get_me", ANYBODY),
+    ("update_me", ANYBODY),
+    ("get_clinic", ANYBODY),
+    // Therapists invite patients; her therapist made the invitation that is deleted.
+    ("create_invitation", [401, 403, 403, 201, 201, 201, 201, 403, 401]),
+    ("list_invitations", ANYBODY),
+    ("delete_invitation", [401, 404, 404, 404, 204, 404, 404, 404, 401]),
+    ("list_care_team", PATIENTS),
+    ("delete_care_team_member", HERS_204),
+    ("create_checkin", PATIENTS_CREATE),
+    ("list_checkins", PATIENTS),
+    ("get_checkin", HERS),
+    ("update_checkin", HERS),
+    ("delete_checkin", HERS_204),
+    ("create_journal_entry", PATIENTS_CREATE),
+    ("list_journal_entries", PATIENTS),
+    ("get_journal_entry", HERS),
+    ("update_journal_entry", HERS),
+    ("delete_journal_entry", HERS_204),
+    ("list_journal_shares", HERS),
+    ("put_journal_share", HERS),
+    ("delete_journal_share", HERS_204),
+    ("list_shared_entries", HER_THERAPIST),
+    ("get_shared_entry", HER_THERAPIST),
+    ("create_session", HER_THERAPIST_CREATES),
+    ("list_patient_sessions", HER_THERAPIST),
+    ("list_sessions", PATIENTS),
+    ("get_session", HERS),
+    ("update_session", HER_THERAPIST),
+    ("start_session", HER_THERAPIST),
+    ("complete_session", HER_THERAPIST),
+    ("cancel_session", HER_THERAPIST),
+    ("mark_session_no_show", HER_THERAPIST),
+    ("create_reminder", PATIENTS_CREATE),
+    ("list_reminders", PATIENTS),
+    ("get_reminder", HERS),
+    ("update_reminder", HERS),
+    ("delete_reminder", HERS_204),
+    ("list_notifications", PATIENTS),
+    ("mark_notification_opened", HERS_204),
+    ("mark_notification_done", HERS_204),
+    ("create_push_subscription", ANYBODY_CREATES),
+    ("list_push_subscriptions", ANYBODY),
+    ("delete_push_subscription", HER_DEVICE_204),
+    ("test_push_subscription", HER_DEVICE),
+];
+
+fn row(id: &str) -> [u16; 9] {
+    let mut rows = TABLE.iter().filter(|(operation, _)| *operation == id);
+    let (_, row) = rows.next().unwrap_or_else(|| panic!("{id} is new: say in this table who may do it"));
+    assert!(rows.next().is_none(), "{id} has two rows");
+    *row
+}
+
+/// Everybody, and Ana's things.
+pub struct World {
+    app: TestApp,
+    ana: Person,
+    bo: Person,
+    people: [Person; 9],
+}
+
+impl World {
+    async fn new(app: TestApp) -> Self {
+        let ana = app.patient("ana").await;
+        let bo = app.therapist("bo").await;
+        let former = app.therapist("fay").await;
+        things::assign(&app, &ana, &former).await;
+        let entry = ana.entry("what the former therapist once read").await;
+        ana.share(&entry, &former, &serde_json::json!({})).await.expect(200);
+        former.get(&format!("/v1/patients/{}/journal/entries/{entry}", ana.id)).await.expect(200);
+        ana.delete(&format!("/v1/care-team/{}", former.id)).await.expect(204);
+        let gone = app.log_in("ana").await;
+        gone.request(Method::POST, "/v1/auth/logout").await.send().await.expect(204);
+        let people = [
+            app.anon(),
+            ana.clone(),
+            app.patient("ben").await,
+            app.therapist("dee").await,
+            bo.clone(),
+            former,
+            app.therapist_of("elsewhere", "eve").await,
+            app.admin().await,
+            gone,
+        ];
+        Self { app, ana, bo, people }
+    }
+
+    async fn ask(&self, who: &Person, operation: &Operation, thing: &Thing) -> Reply {
+        let mut path = operation.path.replace("{patient_id}", &thing.patient);
+        for (name, value) in [("{id}", &thing.id), ("{member_id}", &thing.member), ("{code}", &thing.id)] {
+            path = path.replace(name, value);
+        }
+        assert!(!path.contains('{'), "{}: fill {path}", operation.id);
+        let method: Method = operation.method.parse().unwrap();
+        let takes_version = operation.spec["parameters"]
+            .as_array()
+            .is_some_and(|parameters| parameters.iter().any(|one| one["name"] == "If-Match"));
+        let mut request = who.request(method, &path).await;
+        if takes_version {
+            request = request.if_match(1);
+        }
+        if let Value::Object(_) = &thing.body {
+            request = request.json(&thing.body);
+        }
+        request.send().await
+    }
+}
+
+#[test]
+fn every_row_of_the_table_is_an_operation() {
+    let operations = operations();
+    for (id, _) in TABLE {
+        assert!(
+            operations.iter().any(|operation| operation.id == *id),
+            "{id} is gone; take it out of the table"
+        );
+    }
+    operations.iter().for_each(|operation| drop(row(&operation.id)));
+}
+
+async fn every_operation_answers_everybody_as_the_table_says(app: TestApp) {
+    let world = World::new(app).await;
+    let mut wrong = Vec::new();
+    for operation in operations() {
+        for (column, expected) in row(&operation.id).into_iter().enumerate() {
+            // Access tokens live ten minutes; people who come back later have logged in again.
+            let who = if operation.id == "delete_login" && ![0, 8].contains(&column) {
+                world.app.log_in(&world.people[column].name).await
+            } else {
+                world.people[column].clone()
+            };
+            let thing = world.thing(&operation.id).await;
+            let reply = world.ask(&who, &operation, &thing).await;
+            if reply.status != expected {
+                let body = String::from_utf8_lossy(&reply.body).into_owned();
+                wrong.push(format!(
+                    "{} by {}: {} instead of {expected}: {body}",
+                    operation.id, WHO[column], reply.status
+                ));
+            }
+        }
+        // Hundreds of requests come from one network; what counts attempts there has to forget them.
+        world.app.advance(Duration::minutes(16));
+        world.revoke_again().await;
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+async fn foreign_is_the_same_as_nonexistent(app: TestApp) {
+    let world = World::new(app).await;
+    for operation in operations().iter().filter(|operation| operation.path.contains("id}")) {
+        for (column, expected) in row(&operation.id).into_iter().enumerate() {
+            if expected < 400 {
+                continue;
+            }
+            let thing = world.thing(&operation.id).await;
+            let foreign = world.ask(&world.people[column], operation, &thing).await;
+            let nonexistent = world.ask(&world.people[column], operation, &world.nothing(&thing)).await;
+            assert_eq!(foreign.status, expected, "{} by {}", operation.id, WHO[column]);
+            assert_eq!(foreign.shape(), nonexistent.shape(), "{} by {}", operation.id, WHO[column]);
+        }
+        world.app.advance(Duration::minutes(16));
+        world.revoke_again().await;
+    }
+}

@@ -1,0 +1,172 @@
+//! Things of Ana's, fresh for each request, because some requests use them up.
+
+use afterglow::{care, db::Writing};
+use axum::http::Method;
+use chrono::Duration;
+use entity::ids::{ClinicId, PatientId};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::World;
+use crate::harness::{PASSWORD, Person, TestApp, email, id_of, registration};
+
+/// What a request is about.
+pub struct Thing {
+    pub patient: String,
+    pub id: String,
+    pub member: String,
+    pub body: Value,
+}
+
+/// A public key and a secret as a browser makes them.
+pub fn subscription(endpoint: &str) -> Value {
+    json!({
+        "endpoint": endpoint,
+        "keys": {
+            "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+            "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+        },
+        "device_name": "a phone",
+        "platform": "android",
+    })
+}
+
+/// Puts a patient into one more therapist's care.
+pub async fn assign(app: &TestApp, patient: &Person, member: &Person) {
+    let clinic: Uuid = patient.get("/v1/clinic").await.expect(200)["id"].as_str().unwrap().parse().unwrap();
+    let writing = Writing {
+        actor: member.id.into(),
+        stream: clinic,
+        patient: Some(PatientId(patient.id)),
+        request_id: "test",
+    };
+    let (state, clinic) = (&app.state, ClinicId(clinic));
+    let begin = state.db.write(&writing, async |tx| {
+        care::begin(state, tx, patient.id.into(), member.id.into(), clinic).await
+    });
+    begin.await.unwrap();
+}
+
+fn new_uuid(app: &TestApp) -> Uuid {
+    app.state.random.uuid_v7(app.now())
+}
+
+impl World {
+    /// The same request about what is not there.
+    pub fn nothing(&self, thing: &Thing) -> Thing {
+        let id = || new_uuid(&self.app).to_string();
+        Thing { patient: id(), id: id(), member: thing.member.clone(), body: thing.body.clone() }
+    }
+
+    /// Somebody who is logged out stays logged out, also when the clock has moved on.
+    pub async fn revoke_again(&self) {
+        let gone = &self.people[8];
+        let logout = gone.request(Method::POST, "/v1/auth/logout").await.send().await;
+        assert!([204, 401].contains(&logout.status.as_u16()));
+    }
+
+    /// A fresh thing for one operation, and the body that asks for it.
+    pub async fn thing(&self, operation: &str) -> Thing {
+        let (ana, bo) = (&self.ana, &self.bo);
+        let (id, body) = match operation {
+            "register_account" => {
+                let code = self.app.invite(bo, &json!({"kind": "patient"})).await;
+                (String::new(), registration(&code, &new_uuid(&self.app).to_string()))
+            }
+            "create_login" => (String::new(), json!({"email": email("ben"), "password": PASSWORD})),
+            "refresh_login" => {
+                let token = self.app.log_in("ben").await.refresh_token();
+                (String::new(), json!({ "refresh_token": token }))
+            }
+            "get_invitation_preview" => (self.app.invite(bo, &json!({"kind": "patient"})).await, Value::Null),
+            "delete_device" => (device_of(&self.app.log_in("ana").await).await, Value::Null),
+            "update_me" => (String::new(), json!({"locale": "en"})),
+            "create_invitation" => (String::new(), json!({"kind": "patient"})),
+            "delete_invitation" => (
+                id_of(&bo.post("/v1/invitations", &json!({"kind": "patient"})).await.expect(201)),
+                Value::Null,
+            ),
+            "delete_care_team_member" => {
+                let helper = self.app.therapist("gil").await;
+                assign(&self.app, ana, &helper).await;
+                (helper.id.to_string(), Value::Null)
+            }
+            "create_checkin" => (String::new(), json!({"mood": 5})),
+            "get_checkin" | "delete_checkin" => (id_of(&ana.checkin(5).await), Value::Null),
+            "update_checkin" => (id_of(&ana.checkin(5).await), json!({"mood": 4})),
+            "create_journal_entry" => (String::new(), json!({"fields": {"text": "words"}})),
+            "update_journal_entry" => (ana.entry("hers").await, json!({"title": "hers still"})),
+            "get_journal_entry" | "delete_journal_entry" | "list_journal_shares" => {
+                (ana.entry("hers").await, Value::Null)
+            }
+            "put_journal_share" => (ana.entry("hers").await, json!({})),
+            "delete_journal_share" | "get_shared_entry" | "list_shared_entries" => {
+                let entry = ana.entry("shared with Bo").await;
+                ana.share(&entry, bo, &json!({})).await.expect(200);
+                (entry, Value::Null)
+            }
+            "create_session" => {
+                (String::new(), json!({"kind": "integration", "starts_at": self.next_week()}))
+            }
+            "update_session" => (self.session().await, json!({"location": "telehealth"})),
+            "get_session"
+            | "start_session"
+            | "complete_session"
+            | "cancel_session"
+            | "mark_session_no_show" => (self.session().await, Value::Null),
+            "create_reminder" => (String::new(), reminder("09:00", true)),
+            "get_reminder" | "delete_reminder" => (self.reminder(true).await, Value::Null),
+            "update_reminder" => (self.reminder(false).await, json!({"title": "later"})),
+            "mark_notification_opened" | "mark_notification_done" => {
+                self.session().await;
+                let ledger = ana.get("/v1/notifications?limit=1").await.expect(200);
+                (id_of(&ledger["items"][0]), Value::Null)
+            }
+            "create_push_subscription" => (String::new(), subscription(&self.endpoint())),
+            "delete_push_subscription" | "test_push_subscription" => {
+                let made =
+                    ana.post("/v1/push/subscriptions", &subscription(&self.endpoint())).await.expect(201);
+                let id = id_of(&made);
+                self.keep_only_subscription(&id).await;
+                (id, Value::Null)
+            }
+            _ => (String::new(), Value::Null),
+        };
+        Thing { patient: ana.id.to_string(), id, member: bo.id.to_string(), body }
+    }
+
+    fn next_week(&self) -> String {
+        (self.app.now() + Duration::days(7)).to_rfc3339()
+    }
+
+    /// Nobody listens there, so a test push ends at once.
+    fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:1/{}", new_uuid(&self.app))
+    }
+
+    async fn session(&self) -> String {
+        id_of(&self.bo.schedule(&self.ana, "integration", self.app.now() + Duration::days(7)).await)
+    }
+
+    /// One reminder; those of earlier requests go, because nobody may have very many.
+    async fn reminder(&self, active: bool) -> String {
+        self.app.execute("DELETE FROM reminders WHERE patient_id = $1", vec![self.ana.id.into()]).await;
+        id_of(&self.ana.post("/v1/reminders", &reminder("09:00", active)).await.expect(201))
+    }
+
+    async fn keep_only_subscription(&self, id: &str) {
+        let id: Uuid = id.parse().unwrap();
+        let sql = "DELETE FROM push_subscriptions WHERE account_id = $1 AND id <> $2";
+        self.app.execute(sql, vec![self.ana.id.into(), id.into()]).await;
+    }
+}
+
+async fn device_of(person: &Person) -> String {
+    let devices = person.get("/v1/auth/devices").await.expect(200);
+    let items = devices["items"].as_array().unwrap();
+    id_of(items.iter().find(|device| device["current"] == true).unwrap())
+}
+
+fn reminder(time: &str, active: bool) -> Value {
+    json!({"category": "mindfulness", "schedule": {"kind": "daily", "time": time}, "active": active})
+}
