@@ -92,3 +92,69 @@ pub struct TableRule {
     pub erasure: Erasure,
     pub columns: &'static [ColumnRule],
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fmt::Write, path::Path};
+
+    use super::*;
+
+    const BEGIN: &str = "<!-- table: begin, written by `just privacy` -->\n";
+    const END: &str = "<!-- table: end -->";
+
+    fn owner(owner: Owner) -> &'static str {
+        match owner {
+            Owner::Patient(_) => "the patient",
+            Owner::Account(_) => "the account",
+            Owner::Login(_) => "the login",
+            Owner::Clinic(_) => "the clinic",
+            Owner::KeyOwner(_) => "whoever the key belongs to",
+            Owner::Nobody => "nobody",
+        }
+    }
+
+    fn form(form: Form) -> &'static str {
+        match form {
+            Form::Clear => "readable",
+            Form::Sealed(KeyOwner::Patient) => "sealed, patient's key",
+            Form::Sealed(KeyOwner::ClinicRecord) => "sealed, key of the clinic's record",
+            Form::Sealed(KeyOwner::Account) => "sealed, account's key",
+            Form::Sealed(KeyOwner::Clinic) => "sealed, clinic's key",
+            Form::Hashed => "hash, tag or wrapped key",
+        }
+    }
+
+    fn section(table: &TableRule) -> String {
+        let mut text = format!("### `{}`\n\nBelongs to {}. ", table.table, owner(table.owner));
+        match table.erasure {
+            Erasure::RowsGo => text.push_str("Rows go with their owner.\n\n"),
+            Erasure::Stays(why) => writeln!(text, "Rows stay: {why}.\n").unwrap(),
+        }
+        text.push_str("| column | what it is | how it is stored | belongs in the owner's export |\n|---|---|---|---|\n");
+        for rule in table.columns {
+            let class = format!("{:?}", rule.class).to_lowercase();
+            let export = match rule.export {
+                Export::Yes => "yes".to_owned(),
+                Export::No(why) => format!("no: {why}"),
+            };
+            writeln!(text, "| `{}` | {class} | {} | {export} |", rule.column, form(rule.form)).unwrap();
+        }
+        text
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test has no settings to read the switch from")]
+    fn the_privacy_page_holds_the_data_map() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/PRIVACY.md");
+        let page = std::fs::read_to_string(&path).unwrap();
+        let (head, rest) = page.split_once(BEGIN).unwrap();
+        let (_, tail) = rest.split_once(END).unwrap();
+        let sections: Vec<String> = crate::TABLES.iter().map(|table| section(table)).collect();
+        let wanted = format!("{head}{BEGIN}\n{}\n{END}{tail}", sections.join("\n"));
+        if std::env::var("UPDATE_DOCS").is_ok() {
+            std::fs::write(&path, wanted).unwrap();
+        } else {
+            assert!(page == wanted, "docs/PRIVACY.md is not what the data map says; run: just privacy");
+        }
+    }
+}

@@ -105,6 +105,7 @@ pub struct Checkin {
     pub updated_at: DateTime<Utc>,
     /// Present when the answers call for it: show it at once.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub crisis_card: Option<CrisisCard>,
 }
 

@@ -78,10 +78,12 @@ fn finished() -> EntryState {
 #[serde(deny_unknown_fields)]
 pub struct EntryPatch {
     /// A draft becomes final; a final entry does not become a draft again.
+    #[schema(nullable = false)]
     pub state: Option<EntryState>,
     #[serde(default)]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 200, example = "The day after")]
     pub title: Patch<String>,
+    #[schema(nullable = false)]
     pub fields: Option<EntryFields>,
     pub to_talk_about: Option<bool>,
 }

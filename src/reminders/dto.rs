@@ -80,6 +80,7 @@ fn switched_on() -> bool {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReminderPatch {
+    #[schema(nullable = false)]
     pub schedule: Option<Schedule>,
     #[serde(default)]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 80, example = "A small pause")]

@@ -9,12 +9,14 @@ use crate::{app::AppState, db::Engine, error::ApiResult};
 /// A lease runs out by `next_attempt_at`: whoever died holding one is followed by the next claim.
 fn statement(engine: Engine) -> String {
     let skip = if engine == Engine::Postgres { " FOR UPDATE SKIP LOCKED" } else { "" };
+    // Materialised, so that the batch is chosen once whatever plan the database makes.
     format!(
-        "UPDATE notifications SET state = 'claimed', fence = fence + 1, attempts = attempts + 1, \
-         lease_until = $2, next_attempt_at = $2, updated_at = $1 WHERE (recipient_id, id) IN \
-         (SELECT recipient_id, id FROM notifications \
+        "WITH due AS MATERIALIZED (SELECT recipient_id, id FROM notifications \
          WHERE state IN ('planned','claimed','retrying') AND next_attempt_at <= $1 \
-         ORDER BY next_attempt_at, recipient_id, id LIMIT $3{skip}) RETURNING *"
+         ORDER BY next_attempt_at, recipient_id, id LIMIT $3{skip}) \
+         UPDATE notifications SET state = 'claimed', fence = fence + 1, attempts = attempts + 1, \
+         lease_until = $2, next_attempt_at = $2, updated_at = $1 \
+         WHERE (recipient_id, id) IN (SELECT recipient_id, id FROM due) RETURNING *"
     )
 }
 

@@ -1,0 +1,49 @@
+# What developers type. `just --list` shows it.
+
+# See it work.
+demo:
+    cargo run --release -- demo
+
+# The whole suite: SQLite always, PostgreSQL where its programs or TEST_DATABASE_URL are there.
+test:
+    cargo test --workspace
+
+# What a change has to pass before it is sent.
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# Everything CI does.
+ci:
+    .ci/run
+
+# Write the contract anew after a change of handlers or wire types.
+openapi:
+    cargo run --quiet -- openapi > openapi.yaml
+
+# Write the table of docs/PRIVACY.md anew after a change of the data map.
+privacy:
+    UPDATE_DOCS=1 cargo test -p entity
+
+# Try the contract on a running binary (needs schemathesis).
+contract:
+    cargo build
+    tests/contract/run.py --binary target/debug/afterglow --schemathesis schemathesis
+
+# A development database with people in it.
+seed patients="200":
+    cargo run --release -- seed --patients {{patients}} --checkins 30 --journal 10 --out target/people.jsonl
+
+# Small things that run often.
+bench-micro:
+    cargo bench --bench micro
+
+# CPU per request of the release binary, idle memory, start.
+bench-http:
+    cargo build --release
+    cargo bench --bench http
+
+# Reminders per second and CPU per reminder.
+bench-reminders:
+    cargo build --release
+    cargo bench --bench reminders
