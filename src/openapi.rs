@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use utoipa::{
     IntoResponses, Modify, OpenApi,
     openapi::{
-        ComponentsBuilder, Content, Ref, RefOr, Response, ResponseBuilder,
+        Content, Ref, RefOr, Response, ResponseBuilder,
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
@@ -35,14 +35,26 @@ impl IntoResponses for Problems {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         PROBLEMS
             .into_iter()
-            .map(|(status, description)| {
-                let content = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
-                let response = ResponseBuilder::new()
-                    .description(description)
-                    .content("application/problem+json", content);
-                (status.to_owned(), RefOr::T(response.build()))
+            .map(|(status, _)| {
+                (status.to_owned(), RefOr::Ref(Ref::from_response_name(format!("Problem{status}"))))
             })
             .collect()
+    }
+}
+
+/// The problem responses, once for all operations.
+struct ProblemResponses;
+
+impl Modify for ProblemResponses {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let mut components = api.components.take().unwrap_or_default();
+        for (status, description) in PROBLEMS {
+            let content = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
+            let response =
+                ResponseBuilder::new().description(description).content("application/problem+json", content);
+            components.responses.insert(format!("Problem{status}"), RefOr::T(response.build()));
+        }
+        api.components = Some(components);
     }
 }
 
@@ -51,8 +63,7 @@ struct BearerAuth;
 impl Modify for BearerAuth {
     fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
-        let components = api.components.take().unwrap_or_else(|| ComponentsBuilder::new().build());
-        let mut components = components;
+        let mut components = api.components.take().unwrap_or_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
         api.components = Some(components);
     }
@@ -69,7 +80,7 @@ impl Modify for BearerAuth {
     servers((url = "/", description = "this server")),
     components(schemas(Problem, FieldError)),
     security(("bearer" = [])),
-    modifiers(&BearerAuth),
+    modifiers(&BearerAuth, &ProblemResponses),
     tags(
         (name = "accounts", description = "Register by invitation, log in, refresh, devices."),
         (name = "me", description = "Who is calling."),

@@ -130,7 +130,9 @@ mod tests {
             Erasure::RowsGo => text.push_str("Rows go with their owner.\n\n"),
             Erasure::Stays(why) => writeln!(text, "Rows stay: {why}.\n").unwrap(),
         }
-        text.push_str("| column | what it is | how it is stored | belongs in the owner's export |\n|---|---|---|---|\n");
+        text.push_str(
+            "| column | what it is | how it is stored | belongs in the owner's export |\n|---|---|---|---|\n",
+        );
         for rule in table.columns {
             let class = format!("{:?}", rule.class).to_lowercase();
             let export = match rule.export {

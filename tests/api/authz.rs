@@ -5,6 +5,7 @@ mod things;
 use axum::http::Method;
 use chrono::Duration;
 use serde_json::Value;
+pub use things::subscription;
 use things::Thing;
 
 use crate::{

@@ -5,6 +5,7 @@ mod harness;
 mod authz;
 mod checkins;
 mod openapi;
+mod plaintext;
 mod schema;
 
 use afterglow::db::Engine;

@@ -113,6 +113,13 @@ impl Store {
         bytes
     }
 
+    /// Begins SQLite's write-ahead log anew: it keeps old pages until then.
+    pub async fn forget_old_pages(&self, conn: &impl ConnectionTrait) {
+        if self.engine == Engine::Sqlite {
+            conn.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await.unwrap();
+        }
+    }
+
     /// Cuts the database off: every connection ends, and no new one is taken, until [`Store::restore`].
     pub async fn cut_off(&self) {
         if let Some((cluster, name)) = &self.database {

@@ -114,7 +114,8 @@ impl TestApp {
         self.person(name, &pair)
     }
 
-    fn person(&self, name: &str, pair: &Value) -> Person {
+    /// Somebody behind a pair of tokens.
+    pub fn person(&self, name: &str, pair: &Value) -> Person {
         let id = pair["account_id"].as_str().unwrap().parse().unwrap();
         let tokens = Some(Arc::new(Mutex::new(tokens(self, pair))));
         Person { app: self.clone(), name: name.to_owned(), id, tokens }

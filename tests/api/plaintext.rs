@@ -1,0 +1,244 @@
+//! D1: nothing that somebody wrote, and no secret, is readable in the database, a backup of it, the log or an error.
+
+mod canaries;
+mod log;
+mod search;
+
+use canaries::Canaries;
+use serde_json::{Value, json};
+
+use crate::{
+    authz::subscription,
+    harness::{Person, TestApp, both_engines, registration},
+    openapi::{document, operations},
+};
+
+both_engines![
+    d1_what_people_write_is_readable_nowhere,
+    d1_the_search_finds_what_is_in_clear,
+    d1_errors_never_quote_what_was_sent
+];
+
+/// Text fields without a canary, and why.
+const EXEMPT: [(&str, &str); 16] = [
+    ("Registration/invitation_code", "a code of its own form; its plain text is searched for"),
+    ("Registration/time_zone", "a name of the IANA database"),
+    ("Registration/locale", "a language tag"),
+    ("MePatch/time_zone", "a name of the IANA database"),
+    ("MePatch/locale", "a language tag"),
+    ("RefreshRequest/refresh_token", "made by the server; its plain text is searched for"),
+    ("InvitationCreate/profession", "shown to every patient; clear in the data map"),
+    ("EntryCreate/template_id", "an id of the content"),
+    ("SessionCreate/kind", "an id of the content"),
+    ("SessionCreate/route", "an id of the content"),
+    ("SessionCreate/location", "an id of the content"),
+    ("SessionPatch/location", "an id of the content"),
+    ("ReminderCreate/category", "an id of the content"),
+    ("Schedule/time", "a time of day"),
+    ("Schedule/cron", "five fields of digits and names"),
+    ("SubscriptionCreate/platform", "letters, digits and dashes; clear in the data map"),
+];
+
+async fn d1_what_people_write_is_readable_nowhere(app: TestApp) {
+    let log = log::capture();
+    let canaries = write_everywhere(&app).await;
+    canaries.cover(&text_fields(), &EXEMPT);
+    let places = [
+        ("the database", app.store.everything(app.conn()).await),
+        ("the log", log.everything()),
+        ("error bodies", app.problems()),
+    ];
+    for (place, bytes) in &places {
+        let found = canaries.found_in(bytes);
+        assert!(found.is_empty(), "{place} ({} bytes) holds {found:?}", bytes.len());
+    }
+    assert!(places.iter().all(|(_, bytes)| bytes.len() > 1_000), "something was not captured");
+}
+
+async fn d1_the_search_finds_what_is_in_clear(app: TestApp) {
+    let log = log::capture();
+    let canaries = Canaries::new("search");
+    let ana = app.patient("ana").await;
+    for text in [canaries.ascii("a"), canaries.umlauts("b"), canaries.emoji("c")] {
+        let blob: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let values = vec![text.clone().into(), blob.into(), ana.id.into()];
+        app.execute("UPDATE accounts SET profession = $1, name_sealed = $2 WHERE id = $3", values).await;
+        assert_eq!(canaries.found_in(&app.store.everything(app.conn()).await), [text.clone()]);
+        let values = vec![Vec::from(text.as_bytes()).into(), ana.id.into()];
+        app.execute("UPDATE accounts SET profession = NULL, name_sealed = $1 WHERE id = $2", values).await;
+        assert_eq!(canaries.found_in(&app.store.everything(app.conn()).await), [text.clone()]);
+        tracing::info!(text, "in clear");
+        assert!(canaries.found_in(&log.everything()).contains(&text));
+        app.execute("UPDATE accounts SET name_sealed = $1", vec![vec![0_u8].into()]).await;
+        app.store.forget_old_pages(app.conn()).await;
+    }
+}
+
+async fn d1_errors_never_quote_what_was_sent(app: TestApp) {
+    let log = log::capture();
+    let canaries = Canaries::new("errors");
+    let ana = app.patient("ana").await;
+    let bo = app.therapist("bo").await;
+    let word = || canaries.umlauts("word");
+    for operation in operations() {
+        if operation.spec["requestBody"].is_null() {
+            continue;
+        }
+        let id = "0198f000-0000-7000-8000-000000000000";
+        let path = ["{id}", "{patient_id}", "{member_id}"].iter().fold(operation.path.clone(), |path, name| path.replace(name, id));
+        let path = path.replace("{patient_id}", &ana.id.to_string());
+        for who in [&ana, &bo] {
+            for body in [json!({ word(): word() }), json!(word()), json!([word()]), json!({"fields": word(), "kind": word(),
+                "mood": word(), "email": word(), "schedule": {"kind": word()}, "keys": {"auth": word()}})]
+            {
+                let request = who.request(operation.method.parse().unwrap(), &path).await.if_match(1);
+                let reply = request.header("x-note", &canaries.ascii("header")).json(&body).send().await;
+                assert!(reply.status.is_client_error(), "{}: {body}", operation.id);
+            }
+        }
+    }
+    for path in ["/v1/checkins?cursor=", "/v1/checkins/", "/v1/invitation-codes/", "/v1/"] {
+        let reply = ana.get(&format!("{path}{}", canaries.ascii("path"))).await;
+        assert!(reply.status.is_client_error(), "{path}");
+    }
+    for bytes in [app.problems(), log.everything()] {
+        assert_eq!(canaries.found_in(&bytes), Vec::<String>::new());
+    }
+}
+
+/// Every text field of every request body, as `Schema/field`.
+fn text_fields() -> Vec<String> {
+    let document = document();
+    let mut schemas: Vec<String> = operations()
+        .iter()
+        .filter_map(|operation| operation.spec["requestBody"]["content"]["application/json"]["schema"]["$ref"].as_str().map(name_of))
+        .collect();
+    let mut fields = Vec::new();
+    let mut next = 0;
+    while next < schemas.len() {
+        let schema = schemas[next].clone();
+        next += 1;
+        for (field, spec) in document["components"]["schemas"][&schema]["properties"].as_object().unwrap() {
+            if let Some(below) = spec["$ref"].as_str().map(name_of) {
+                let free = document["components"]["schemas"][&below]["enum"].is_null();
+                if free && !schemas.contains(&below) {
+                    schemas.push(below);
+                }
+            } else if is_text(spec) {
+                fields.push(format!("{schema}/{field}"));
+            }
+        }
+    }
+    fields.sort();
+    fields.dedup();
+    fields
+}
+
+fn name_of(reference: &str) -> String {
+    reference.rsplit('/').next().unwrap().to_owned()
+}
+
+fn is_text(spec: &Value) -> bool {
+    let kind = &spec["type"];
+    let string = kind == "string" || kind.as_array().is_some_and(|kinds| kinds.contains(&json!("string")));
+    string && spec["enum"].is_null() && !["date-time", "date", "uuid"].iter().any(|format| spec["format"] == *format)
+}
+
+/// A canary into each text field, in three writings, and what answers showed of secrets.
+async fn write_everywhere(app: &TestApp) -> Canaries {
+    let mut canaries = Canaries::new("everywhere");
+    let bo = app.therapist("bo").await;
+    for (round, write) in [Canaries::ascii, Canaries::umlauts, Canaries::emoji].into_iter().enumerate() {
+        let label = write(&canaries, "InvitationCreate/label");
+        let invitation = bo.post("/v1/invitations", &json!({"kind": "patient", "label": label})).await.expect(201);
+        bo.get("/v1/invitations").await.expect(200);
+        let code = invitation["code"].as_str().unwrap();
+        canaries.secret(code);
+        canaries.secret(&code.replace('-', ""));
+        app.anon().get(&format!("/v1/invitation-codes/{code}")).await.expect(200);
+        let ana = register(app, &mut canaries, code, round, write).await;
+        own_account(&ana, &canaries, write).await;
+        records(&ana, &bo, &canaries, write).await;
+        device(&ana, &mut canaries, round, write).await;
+        canaries.secret(&ana.access_token());
+        canaries.secret(&ana.refresh_token());
+    }
+    canaries
+}
+
+type Write = fn(&Canaries, &str) -> String;
+
+async fn register(app: &TestApp, canaries: &mut Canaries, code: &str, round: usize, write: Write) -> Person {
+    let name = format!("reader{round}");
+    let mut body = registration(code, &name);
+    // The part before the at sign may be any letters.
+    let email = format!("{}@example.org", write(canaries, "Registration/email").replace(' ', ""));
+    canaries.secret(&email);
+    canaries.note("Credentials/email");
+    let password = write(canaries, "Registration/password");
+    canaries.note("Credentials/password");
+    body["email"] = json!(email);
+    body["password"] = json!(password);
+    body["display_name"] = json!(write(canaries, "Registration/display_name"));
+    body["device_name"] = json!(write(canaries, "Registration/device_name"));
+    app.anon().post("/v1/auth/register", &body).await.expect(201);
+    let device = write(canaries, "Credentials/device_name");
+    let login = json!({"email": email, "password": password, "device_name": device});
+    let pair = app.anon().post("/v1/auth/login", &login).await.expect(200);
+    let wrong = json!({"email": email, "password": format!("{password}!")});
+    app.anon().post("/v1/auth/login", &wrong).await.refused(401, "wrong_credentials");
+    app.person(&name, &pair)
+}
+
+async fn own_account(ana: &Person, canaries: &Canaries, write: Write) {
+    let body = json!({"display_name": write(canaries, "MePatch/display_name"), "locale": "es"});
+    ana.patch("/v1/me", 1, &body).await.expect(200);
+    for path in ["/v1/me", "/v1/auth/devices", "/v1/care-team", "/v1/clinic"] {
+        ana.get(path).await.expect(200);
+    }
+}
+
+async fn records(ana: &Person, bo: &Person, canaries: &Canaries, write: Write) {
+    let checkin = json!({"mood": 0, "note": write(canaries, "CheckinCreate/note"), "emotions": ["hopeless"]});
+    let post = |path: &'static str| async move { ana.request(axum::http::Method::POST, path).await };
+    let made = post("/v1/checkins").await.key("repeated").json(&checkin).send().await.expect(201);
+    post("/v1/checkins").await.key("repeated").json(&checkin).send().await.expect(201);
+    let path = format!("/v1/checkins/{}", made["id"].as_str().unwrap());
+    ana.patch(&path, 1, &json!({"note": write(canaries, "CheckinPatch/note")})).await.expect(200);
+    ana.patch(&path, 1, &json!({"note": write(canaries, "CheckinPatch/note")})).await.refused(412, "stale_version");
+
+    let entry = json!({"title": write(canaries, "EntryCreate/title"), "fields": {"text": write(canaries, "EntryFields/text")}});
+    let made = ana.post("/v1/journal/entries", &entry).await.expect(201);
+    let id = made["id"].as_str().unwrap();
+    let patch = json!({"title": write(canaries, "EntryPatch/title")});
+    ana.patch(&format!("/v1/journal/entries/{id}"), 1, &patch).await.expect(200);
+    ana.share(id, bo, &json!({})).await.expect(200);
+    bo.get(&format!("/v1/patients/{}/journal/entries", ana.id)).await.expect(200);
+    bo.get(&format!("/v1/patients/{}/journal/entries/{id}", ana.id)).await.expect(200);
+
+    let reminder = json!({"category": "mindfulness", "schedule": {"kind": "daily", "time": "20:00"},
+        "title": write(canaries, "ReminderCreate/title"), "body": write(canaries, "ReminderCreate/body")});
+    let made = ana.post("/v1/reminders", &reminder).await.expect(201);
+    let patch = json!({"title": write(canaries, "ReminderPatch/title"), "body": write(canaries, "ReminderPatch/body")});
+    ana.patch(&format!("/v1/reminders/{}", made["id"].as_str().unwrap()), 1, &patch).await.expect(200);
+    ana.get("/v1/notifications").await.expect(200);
+    for gone in [&path, &format!("/v1/journal/entries/{id}")] {
+        ana.delete_at(gone, 2).await.expect(204);
+    }
+}
+
+async fn device(ana: &Person, canaries: &mut Canaries, round: usize, write: Write) {
+    let endpoint = format!("http://127.0.0.1:1/endpoint-canary-{round}-7gk2");
+    let mut body = subscription(&endpoint);
+    body["device_name"] = json!(write(canaries, "SubscriptionCreate/device_name"));
+    ana.post("/v1/push/subscriptions", &body).await.expect(201);
+    ana.get("/v1/push/subscriptions").await.expect(200);
+    for (field, secret) in [
+        ("SubscriptionCreate/endpoint", &body["endpoint"]),
+        ("SubscriptionKeys/p256dh", &body["keys"]["p256dh"]),
+        ("SubscriptionKeys/auth", &body["keys"]["auth"]),
+    ] {
+        canaries.note(field);
+        canaries.secret(secret.as_str().unwrap());
+    }
+}

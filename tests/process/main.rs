@@ -1,0 +1,23 @@
+//! What only shows in the running thing: the real binary killed, frozen, stopped and started again, several workers on
+//! one database, and the scheduler ticking through days in which everything goes wrong.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
+#[expect(dead_code, unused_imports, reason = "shared with the tests of the API, which use the rest")]
+#[path = "../api/harness/mod.rs"]
+mod harness;
+
+//mod child;
+mod practice;
+//mod world;
+
+//mod kill9;
+//mod ledger;
+//mod month;
+mod scheduler;
+//mod sessions;
+//mod startup;
+//mod workers;
