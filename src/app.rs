@@ -113,7 +113,7 @@ impl AppState {
             tokens: Tokens::new(&keys.signing, &auth.issuer, &auth.audience, auth.access_token_seconds)?,
             passwords: Passwords::new(hashing, random.clone())?,
             reads: Reads::start(db.clone()),
-            push: push::Sender::new(&config, keys, vault.mac("topic"))?,
+            push: push::Sender::new(&config, keys, vault.mac("topic").sign(&[b"key"]))?,
             cursor_mac: vault.mac("cursor"),
             idempotency_mac: vault.mac("idempotency"),
             refresh_mac: vault.mac("refresh"),

@@ -4,7 +4,7 @@
 
 mod client;
 pub mod phone;
-pub use phone as receiver;
+pub mod receiver;
 mod story;
 
 use std::{

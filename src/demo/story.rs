@@ -136,7 +136,7 @@ fn local(zone: &Zone, at: DateTime<Utc>) -> String {
 
 async fn write(cast: &Cast, phone: &PushReceiver) -> Result<(String, String), Broken> {
     chapter(2, "Ana's phone: a check-in, two journal entries, one of them shared");
-    let device = phone.subscribe("Ana's phone").map_err(|error| Broken(error.to_string()))?;
+    let device = phone.subscribe("Ana's phone");
     let body = json!({"endpoint": device.endpoint, "keys": {"p256dh": device.p256dh, "auth": device.auth},
         "device_name": "Ana's phone", "platform": "android"});
     cast.ana.create("/v1/push/subscriptions", body).await?;

@@ -1,15 +1,15 @@
 //! Web Push: the devices that receive it, and the one place from which this server writes to the outside.
 
 mod dto;
+pub mod protocol;
 mod queries;
 mod receipts;
 mod routes;
 mod sender;
-pub mod wire;
 
 pub use queries::{Address, Target, seal, target};
 pub use receipts::token as receipt_token;
-pub use sender::{BuildError, Message, Sender, asked_wait};
+pub use sender::{BuildError, Message, Sender, word};
 
 /// Every operation of push.
 pub fn router() -> utoipa_axum::router::OpenApiRouter<crate::app::AppState> {

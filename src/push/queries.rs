@@ -33,6 +33,7 @@ pub struct Address {
 
 /// Where to send, and with which key.
 pub struct Target {
+    pub subscription: SubscriptionId,
     pub address: Address,
     pub vapid_kid: String,
 }
@@ -44,7 +45,7 @@ fn place(id: SubscriptionId) -> Place {
 /// The address of a subscription, opened.
 pub fn target(row: &push_subscriptions::Model, key: &DataKey) -> ApiResult<Target> {
     let address = key.open_json(place(row.id), &row.subscription_sealed)?;
-    Ok(Target { address, vapid_kid: row.vapid_kid.clone() })
+    Ok(Target { subscription: row.id, address, vapid_kid: row.vapid_kid.clone() })
 }
 
 /// Seals an address for the row it will live in.

@@ -7,7 +7,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     dto::{PushKey, PushSubscription, PushSubscriptionList, PushTest, SubscriptionCreate},
     queries,
-    sender::Message,
+    sender::{Message, word},
 };
 use crate::{
     accounts::Caller,
@@ -89,5 +89,5 @@ async fn test_push_subscription(
     let (title, body) = protocols().lock_screen("note", &me.locale);
     let message = Message::test(id, title, body, &me.locale);
     let sent = app.push.send(app.clock.now(), &queries::target(&row, &me.key)?, &message).await;
-    Ok(Json(PushTest { outcome: sent.as_str(), status: sent.status().filter(|status| *status > 0) }))
+    Ok(Json(PushTest { outcome: word(&sent), status: sent.status() }))
 }

@@ -1,39 +1,37 @@
 //! From a message and a target to an answer: seal, sign, post, classify.
 
-use std::{sync::Arc, time::Duration};
-
 use chrono::{DateTime, Utc};
-use entity::ids::{NotificationId, SubscriptionId};
+use entity::ids::SubscriptionId;
 use uuid::Uuid;
 
 use super::{
     dto::SubscriptionCreate,
-    queries::{Address, Target},
-    wire::{
-        answer::{AttemptResult, Outcome, classify},
-        breaker::Origins,
-        egress::Egress,
-        endpoint::{EndpointError, EndpointPolicy, check_endpoint, check_keys},
-        payload::{Data, Shown, payload, topic},
-        seal::{Sealer, WebPushSealer},
-        transport::{HttpTransport, PushRequest, TOTAL, Transport, TransportError},
-        vapid::{VapidError, VapidSigner},
+    protocol::{
+        BadHostRule, BreakerPolicy, Breakers, EndpointPolicy, FaultKind, HttpTransport, KeyError,
+        OriginSlots, Outcome, PayloadBuilder, PayloadError, PushMessage, PushRequest, PushText, RetryKind,
+        Sealer, Transport, TransportOptions, Urgency, VapidError, VapidKeys, VapidSigner, WebPushSealer,
+        check_endpoint, check_keys, classify, topic, transport::TransportError,
     },
+    queries::{Address, Target},
 };
 use crate::{
     config::Config,
     error::{ApiError, ApiResult},
-    vault::{Mac, keyfile::KeySet},
+    vault::keyfile::KeySet,
 };
 
 /// Life of a test push, in seconds.
-const TEST_TTL: i64 = 60;
+const TEST_TTL: u32 = 60;
 
 /// Why pushes cannot be sent.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    #[error(transparent)]
+    #[error("keys.vapid_file: {0}")]
     Vapid(#[from] VapidError),
+    #[error("push.extra_hosts: `{}` is not a host name", .0.0)]
+    Host(BadHostRule),
+    #[error("app_url: {0}")]
+    AppUrl(#[from] PayloadError),
     #[error(transparent)]
     Transport(#[from] TransportError),
 }
@@ -48,9 +46,8 @@ pub struct Message {
     /// Language of both.
     pub lang: String,
     /// Seconds for which the push service keeps it.
-    pub ttl_seconds: i64,
-    /// `high`, `normal` or `low`.
-    pub urgency: &'static str,
+    pub ttl_seconds: u32,
+    pub urgency: Urgency,
     /// With which the device reports back without a login.
     pub receipt: String,
 }
@@ -64,7 +61,7 @@ impl Message {
             body: body.to_owned(),
             lang: lang.to_owned(),
             ttl_seconds: TEST_TTL,
-            urgency: "normal",
+            urgency: Urgency::Normal,
             receipt: String::new(),
         }
     }
@@ -75,69 +72,70 @@ pub struct Sender {
     policy: EndpointPolicy,
     signer: VapidSigner,
     sealer: Box<dyn Sealer>,
-    transport: Arc<dyn Transport>,
-    origins: Origins,
-    topics: Mac,
-    app_url: String,
+    payloads: PayloadBuilder,
+    transport: Box<dyn Transport>,
+    slots: OriginSlots,
+    breakers: Breakers,
+    topic_key: [u8; 32],
 }
 
 impl Sender {
     /// Over real HTTP.
-    pub fn new(config: &Config, keys: &KeySet, topics: Mac) -> Result<Self, BuildError> {
-        let egress = Egress { allow_loopback: config.push.allow_loopback };
+    pub fn new(config: &Config, keys: &KeySet, topic_key: [u8; 32]) -> Result<Self, BuildError> {
+        let push = &config.push;
+        let vapid = VapidKeys::new(keys.vapid.iter().map(|key| (key.kid.as_str(), &key.pkcs8[..])))?;
+        let contact = Some(push.subject.as_str()).filter(|subject| !subject.is_empty());
+        let options = TransportOptions { allow_loopback: push.allow_loopback, ..TransportOptions::default() };
         Ok(Self {
-            policy: EndpointPolicy {
-                extra_hosts: config.push.extra_hosts.clone(),
-                any_public: config.push.any_public,
-                allow_loopback: config.push.allow_loopback,
-            },
-            signer: VapidSigner::new(&keys.vapid, &config.push.subject)?,
+            policy: EndpointPolicy::new(&push.extra_hosts, push.any_public, push.allow_loopback)
+                .map_err(BuildError::Host)?,
+            signer: VapidSigner::new(vapid, contact)?,
             sealer: Box::new(WebPushSealer),
-            transport: Arc::new(HttpTransport::new(egress, TOTAL)?),
-            origins: Origins::new(config.push.per_origin_concurrency),
-            topics,
-            app_url: config.app_url.trim_end_matches('/').to_owned(),
+            payloads: PayloadBuilder::new(&config.app_url)?,
+            transport: Box::new(HttpTransport::new(options)?),
+            slots: OriginSlots::new(push.per_origin_concurrency),
+            breakers: Breakers::new(BreakerPolicy::default()),
+            topic_key,
         })
     }
 
     /// Id and value of the key that new subscriptions use.
     pub fn public_key(&self) -> (String, String) {
-        self.signer.public_key()
+        let (kid, key) = self.signer.keys().current();
+        (kid.to_owned(), key.to_owned())
     }
 
-    /// Checks what a device registers; 422 with the field.
+    /// Checks what a device registers; 422 with the field. The address comes back in its normal form, so that one
+    /// endpoint has one blind index however it is written.
     pub fn check(&self, input: &SubscriptionCreate) -> ApiResult<Address> {
-        let refused = |pointer: &str, error: EndpointError| {
+        let endpoint = check_endpoint(&input.endpoint, &self.policy)
+            .map_err(|error| ApiError::invalid_field("/endpoint", error.code(), error.to_string()))?;
+        let keys = check_keys(&input.keys.p256dh, &input.keys.auth).map_err(|error| {
+            let pointer = if error == KeyError::BadAuth { "/keys/auth" } else { "/keys/p256dh" };
             ApiError::invalid_field(pointer, error.code(), error.to_string())
-        };
-        check_endpoint(&input.endpoint, &self.policy).map_err(|error| refused("/endpoint", error))?;
-        check_keys(&input.keys.p256dh, &input.keys.auth).map_err(|error| match error {
-            EndpointError::AuthSecret => refused("/keys/auth", error),
-            error => refused("/keys/p256dh", error),
         })?;
-        let unpadded = |text: &str| text.trim_end_matches('=').to_owned();
         Ok(Address {
-            endpoint: input.endpoint.clone(),
-            p256dh: unpadded(&input.keys.p256dh),
-            auth: unpadded(&input.keys.auth),
+            endpoint: endpoint.as_str().to_owned(),
+            p256dh: keys.p256dh_text(),
+            auth: keys.auth_text(),
             device_name: None,
         })
     }
 
-    /// One attempt at one device. Waits for a seat at its origin, and fails at once while that origin refuses us.
+    /// One attempt at one device. Waits for a place at its origin, and not at all while that origin refuses us.
     pub async fn send(&self, now: DateTime<Utc>, target: &Target, message: &Message) -> Outcome {
         let Some((request, origin)) = self.request(now, target, message) else {
-            return Outcome::Refused { status: 0 };
+            return Outcome::OurFault { status: None, why: FaultKind::Unbuildable };
         };
-        let Some(seats) = self.origins.seats(&origin, now) else {
-            return Outcome::Retry { status: None, after: Some(Origins::pause()) };
-        };
-        let Ok(_seat) = seats.acquire_owned().await else { return classify(AttemptResult::Unreachable) };
-        let outcome = classify(self.transport.post(request).await);
-        if let Outcome::Refused { status } = outcome {
-            tracing::error!(status, "a push service refused us; it is left alone for a while");
-            metrics::counter!("push_refused_total", "status" => status.to_string()).increment(1);
-            self.origins.open(&origin, now);
+        let _place = self.slots.enter(&origin).await;
+        // Asked once there is a place: the breaker may have opened while this one waited.
+        if let Some(until) = self.breakers.open_until(&origin, now) {
+            return Outcome::Retry { after: (until - now).to_std().ok(), why: RetryKind::Throttled };
+        }
+        let outcome = classify(&self.transport.post(request).await, now);
+        if self.breakers.record(&origin, target.subscription.0, &outcome, now) {
+            tracing::error!("a push service refuses us; it is left alone for a while");
+            metrics::counter!("push_breaker_opened_total").increment(1);
         }
         outcome
     }
@@ -149,46 +147,39 @@ impl Sender {
         message: &Message,
     ) -> Option<(PushRequest, String)> {
         let address = &target.address;
-        // Asked again: the policy may have become stricter since the device registered.
+        // Asked again: a host may have been taken off the list since the device registered.
         let endpoint = check_endpoint(&address.endpoint, &self.policy).ok()?;
-        let (p256dh, auth) = decoded_keys(address)?;
-        let navigate = format!("{}/notifications/{}", self.app_url, message.id);
-        let topic = topic(&self.topics, message.id);
-        let plain = payload(&Shown {
-            title: &message.title,
-            body: &message.body,
-            navigate: &navigate,
-            lang: &message.lang,
+        let keys = check_keys(&address.p256dh, &address.auth).ok()?;
+        let topic = topic(&self.topic_key, message.id);
+        let clear = self.payloads.build(&PushMessage {
+            text: PushText { title: &message.title, body: &message.body, lang: &message.lang },
+            path: &format!("notifications/{}", message.id),
             tag: &topic,
-            data: Data { notification_id: NotificationId(message.id).0, receipt: &message.receipt },
-        })
-        .ok()?;
-        let origin = endpoint.origin();
+            receipt: &message.receipt,
+            notification_id: message.id,
+        });
+        let body = self.sealer.seal(&keys.p256dh, &keys.auth, &clear.ok()?).ok()?;
+        let origin = endpoint.origin().to_owned();
         let authorization = self.signer.authorization(&target.vapid_kid, &origin, now).ok()?;
-        let body = self.sealer.seal(&p256dh, &auth, &plain).ok()?;
         let request = PushRequest {
             endpoint,
-            body,
+            body: body.into(),
             ttl_seconds: message.ttl_seconds,
             urgency: message.urgency,
-            topic,
+            topic: Some(topic),
             authorization,
         };
         Some((request, origin))
     }
 }
 
-/// The keys were checked against the curve when they were stored; here they are only decoded.
-fn decoded_keys(address: &Address) -> Option<(Vec<u8>, Vec<u8>)> {
-    use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-    let decode = |text: &str| BASE64_URL_SAFE_NO_PAD.decode(text).ok();
-    Some((decode(&address.p256dh)?, decode(&address.auth)?))
-}
-
-/// The wait before the next attempt, for an outcome that asks for one.
-pub fn asked_wait(outcome: Outcome) -> Option<Duration> {
+/// The word for an answer in the ledger of deliveries.
+pub fn word(outcome: &Outcome) -> &'static str {
     match outcome {
-        Outcome::Retry { after, .. } => after,
-        _ => None,
+        Outcome::Accepted { .. } => "accepted",
+        Outcome::Gone { .. } => "gone",
+        Outcome::OurFault { .. } => "refused",
+        Outcome::TooLarge => "too_large",
+        Outcome::Retry { .. } => "unreachable",
     }
 }

@@ -17,6 +17,8 @@ struct Form {
 #[serde(rename_all = "camelCase")]
 struct Rule {
     id: String,
+    /// Some rules only speak to clinicians.
+    #[serde(default)]
     patient_message: std::collections::BTreeMap<String, String>,
 }
 

@@ -1,7 +1,7 @@
 //! Recording a batch in one transaction: one statement a state, each guarded by the fence, and the next occurrence of
 //! every standing rule that fired.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use entity::{
@@ -55,11 +55,13 @@ fn is_over(state: &str) -> bool {
     !matches!(state, "retrying" | "planned")
 }
 
-/// Writes the batch. A row whose fence has moved on belongs to somebody else and stays as they left it.
-pub async fn record(app: &AppState, facts: &Facts, outcomes: Vec<Outcome>) -> ApiResult<()> {
+/// Writes the batch. A row whose fence has moved on belongs to somebody else and stays as they left it, and so does
+/// everything else that this attempt would have said about it.
+pub async fn record(app: &AppState, facts: &Facts, mut outcomes: Vec<Outcome>) -> ApiResult<()> {
     let now = app.clock.now();
     let txn = app.db.begin().await?;
-    record_states(&txn, &outcomes, now).await?;
+    let ours = record_states(&txn, &outcomes, now).await?;
+    outcomes.retain(|outcome| ours.contains(&(outcome.row.recipient_id, outcome.row.id)));
     record_deliveries(&txn, &outcomes, now).await?;
     record_subscriptions(&txn, &outcomes, now).await?;
     plan_next(app, &txn, facts, &outcomes, now).await?;
@@ -67,8 +69,14 @@ pub async fn record(app: &AppState, facts: &Facts, outcomes: Vec<Outcome>) -> Ap
     Ok(())
 }
 
-async fn record_states(txn: &DatabaseTransaction, outcomes: &[Outcome], now: DateTime<Utc>) -> ApiResult<()> {
+/// Returns the rows that were still this worker's.
+async fn record_states(
+    txn: &DatabaseTransaction,
+    outcomes: &[Outcome],
+    now: DateTime<Utc>,
+) -> ApiResult<HashSet<(AccountId, NotificationId)>> {
     type Ending<'a> = (&'static str, Option<&'a str>, Option<DateTime<Utc>>);
+    let mut ours = HashSet::with_capacity(outcomes.len());
     let mut groups: BTreeMap<Ending<'_>, Vec<&notifications::Model>> = BTreeMap::new();
     for outcome in outcomes {
         let ending = (outcome.state, outcome.reason.as_deref(), outcome.next_attempt_at);
@@ -92,12 +100,15 @@ async fn record_states(txn: &DatabaseTransaction, outcomes: &[Outcome], now: Dat
         let sql = format!(
             "UPDATE notifications SET state = $1, reason = $2, accepted_at = $3, \
              next_attempt_at = COALESCE($4, next_attempt_at), lease_until = NULL, updated_at = $5 \
-             WHERE (recipient_id, id, fence) IN (VALUES {}) AND state = 'claimed'",
+             WHERE (recipient_id, id, fence) IN (VALUES {}) AND state = 'claimed' RETURNING recipient_id, id",
             list.join(",")
         );
-        txn.execute_raw(Statement::from_sql_and_values(txn.get_database_backend(), sql, values)).await?;
+        let statement = Statement::from_sql_and_values(txn.get_database_backend(), sql, values);
+        for row in txn.query_all_raw(statement).await? {
+            ours.insert((row.try_get("", "recipient_id")?, row.try_get("", "id")?));
+        }
     }
-    Ok(())
+    Ok(ours)
 }
 
 async fn record_deliveries(

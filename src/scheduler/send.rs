@@ -17,7 +17,7 @@ use crate::{
     content::protocols,
     push::{
         self, Message, Target,
-        wire::answer::{self, retry_delay},
+        protocol::{self, Urgency, retry_delay},
     },
     reminders::{lock_screen_key, rules::policy::Reason},
 };
@@ -69,17 +69,17 @@ async fn send_one(app: &AppState, facts: &Facts, row: notifications::Model) -> O
     conclude(app, row, attempts)
 }
 
-type Attempt<'a> = (&'a entity::push_subscriptions::Model, answer::Outcome);
+type Attempt<'a> = (&'a entity::push_subscriptions::Model, protocol::Outcome);
 
 /// Any device that took it counts; otherwise it is tried again while that is of use.
 fn conclude(app: &AppState, row: notifications::Model, attempts: Vec<Attempt<'_>>) -> Outcome {
     let now = app.clock.now();
-    let accepted = attempts.iter().any(|(_, answer)| matches!(answer, answer::Outcome::Accepted { .. }));
-    let again = attempts
-        .iter()
-        .any(|(_, answer)| matches!(answer, answer::Outcome::Retry { .. } | answer::Outcome::Refused { .. }));
-    let gone = attempts.iter().all(|(_, answer)| matches!(answer, answer::Outcome::Gone { .. }));
-    let wait = attempts.iter().filter_map(|(_, answer)| push::asked_wait(*answer)).min();
+    let accepted = attempts.iter().any(|(_, answer)| matches!(answer, protocol::Outcome::Accepted { .. }));
+    let again = attempts.iter().any(|(_, answer)| {
+        matches!(answer, protocol::Outcome::Retry { .. } | protocol::Outcome::OurFault { .. })
+    });
+    let gone = attempts.iter().all(|(_, answer)| matches!(answer, protocol::Outcome::Gone { .. }));
+    let wait = attempts.iter().filter_map(|(_, answer)| asked_wait(answer)).min();
     let at = now + retry_in(app, row.attempts, wait);
     let (state, reason, next_attempt_at) = match (accepted, again) {
         (true, _) => ("accepted", None, None),
@@ -92,17 +92,25 @@ fn conclude(app: &AppState, row: notifications::Model, attempts: Vec<Attempt<'_>
         .map(|(subscription, answer)| Delivered {
             subscription: subscription.id,
             revision: subscription.revision,
-            outcome: answer.as_str(),
-            status: answer.status().filter(|status| *status > 0).map(i32::from),
+            outcome: push::word(&answer),
+            status: answer.status().map(i32::from),
         })
         .collect();
     Outcome { row, state, reason: reason.map(str::to_owned), next_attempt_at, deliveries }
 }
 
+fn asked_wait(answer: &protocol::Outcome) -> Option<Duration> {
+    match answer {
+        protocol::Outcome::Retry { after, .. } => *after,
+        _ => None,
+    }
+}
+
 fn retry_in(app: &AppState, attempt: i32, wait: Option<Duration>) -> chrono::Duration {
     let jitter = f64::from(app.random.bytes::<1>()[0]) / 255.0;
-    let wait = retry_delay(attempt, jitter, wait);
-    chrono::Duration::from_std(wait).unwrap_or_else(|_| chrono::Duration::minutes(15))
+    let wait = retry_delay(u32::try_from(attempt).unwrap_or(1), jitter, wait);
+    // Whole milliseconds, as every instant: a finer one would lie just after the moment it is looked for.
+    i64::try_from(wait.as_millis()).map_or(chrono::Duration::minutes(15), chrono::Duration::milliseconds)
 }
 
 /// The devices that have not taken it yet.
@@ -128,11 +136,11 @@ fn message(app: &AppState, recipient: &Recipient, row: &notifications::Model, no
         title: title.to_owned(),
         body: body.to_owned(),
         lang: recipient.locale.clone(),
-        ttl_seconds: (row.expires_at - now).num_seconds().max(1),
+        ttl_seconds: u32::try_from((row.expires_at - now).num_seconds().max(1)).unwrap_or(u32::MAX),
         urgency: match row.priority.as_str() {
-            "high" => "high",
-            "low" => "low",
-            _ => "normal",
+            "high" => Urgency::High,
+            "low" => Urgency::Low,
+            _ => Urgency::Normal,
         },
         receipt: push::receipt_token(&app.receipt_mac, row.recipient_id, row.id),
     }

@@ -5,8 +5,8 @@ mod things;
 use axum::http::Method;
 use chrono::Duration;
 use serde_json::Value;
-pub use things::subscription;
 use things::Thing;
+pub use things::subscription;
 
 use crate::{
     harness::{Person, Reply, TestApp, both_engines},

@@ -116,6 +116,7 @@ fn every_operation_needs_a_login_or_says_that_it_needs_none() {
 
 #[test]
 fn every_operation_has_one_success_and_says_how_it_fails() {
+    let document = document();
     for operation in operations() {
         let responses = operation.spec["responses"].as_object().unwrap();
         let successes = responses.keys().filter(|status| status.starts_with('2')).count();
@@ -128,6 +129,10 @@ fn every_operation_has_one_success_and_says_how_it_fails() {
         let exempt = WITHOUT_PROBLEMS.contains(&operation.id.as_str());
         assert_eq!(failures.is_empty(), exempt, "{}", operation.id);
         for failure in failures {
+            let failure = match failure["$ref"].as_str() {
+                Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap(),
+                None => failure,
+            };
             let schema = &failure["content"]["application/problem+json"]["schema"]["$ref"];
             assert_eq!(schema, "#/components/schemas/Problem", "{}", operation.id);
         }

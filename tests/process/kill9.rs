@@ -1,1 +1,134 @@
+//! `kill -9` at the worst moments: what was promised is kept by whoever starts next.
 
+use std::{net::SocketAddr, sync::Arc};
+
+use afterglow::{db::Engine, demo::phone::Scripted};
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use crate::{
+    child::{PATIENCE, Running, eventually},
+    harness::{PASSWORD, email},
+    practice::status,
+    world::{BATCH, World, run},
+};
+
+const REMINDERS: usize = 500;
+
+#[test]
+fn no_reminder_is_lost_on_sqlite_when_the_server_is_killed_while_it_sends() {
+    run(Engine::Sqlite, no_reminder_is_lost);
+}
+
+#[test]
+fn no_reminder_is_lost_on_postgres_when_the_server_is_killed_while_it_sends() {
+    run(Engine::Postgres, no_reminder_is_lost);
+}
+
+#[test]
+fn what_was_acknowledged_on_sqlite_is_there_after_a_kill() {
+    run(Engine::Sqlite, what_was_acknowledged_is_there);
+}
+
+#[test]
+fn what_was_acknowledged_on_postgres_is_there_after_a_kill() {
+    run(Engine::Postgres, what_was_acknowledged_is_there);
+}
+
+async fn no_reminder_is_lost(world: Arc<World>) {
+    world.fill(REMINDERS).await;
+    // One phone of the third batch never answers, so that this batch is surely under way when the first kill comes.
+    world.push.respond_with("phone-120", [Scripted { hang: true, ..status(0) }]);
+    let mut server = Running::start(world.afterglow(&["serve"]));
+    let arrived = world.push.wait_for(3 * BATCH, PATIENCE).await.len();
+    server.kill();
+    assert_eq!(arrived, 3 * BATCH, "{}", server.said());
+    let mut server = Running::start(world.afterglow(&["serve"]));
+    // Anywhere in a batch.
+    let arrived = world.push.wait_for(5 * BATCH + 17, PATIENCE).await.len();
+    server.kill();
+    assert!(arrived < REMINDERS, "killed too late: {arrived}");
+    let mut server = Running::start(world.afterglow(&["serve"]));
+    world.accepted(REMINDERS as u64).await;
+    server.signal("TERM");
+    assert_eq!(server.ends_within(PATIENCE).await, Some(0));
+    let again = world.repetitions(REMINDERS);
+    assert!((1..=2 * BATCH).contains(&again), "{again} came again, but only two batches were under way");
+    let ledger = world.ledger().await;
+    assert_eq!(ledger.len(), 2 * REMINDERS, "each rule has planned its next occurrence, and only that");
+    let planned = ledger.iter().filter(|row| row.state == "planned").count();
+    assert_eq!(planned, REMINDERS);
+}
+
+/// An account on the other side of a socket.
+#[derive(Clone)]
+struct Client {
+    http: reqwest::Client,
+    token: String,
+}
+
+impl Client {
+    async fn log_in(address: SocketAddr, name: &str) -> Self {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = Self { http, token: String::new() };
+        let body = json!({"email": email(name), "password": PASSWORD});
+        let (status, pair) = client.post(address, "/v1/auth/login", &body).await.unwrap();
+        assert_eq!(status, 200, "{pair}");
+        Self { token: pair["access_token"].as_str().unwrap().to_owned(), ..client }
+    }
+
+    /// None when no whole answer came.
+    async fn post(&self, address: SocketAddr, path: &str, body: &Value) -> Option<(u16, Value)> {
+        let mut request = self.http.post(format!("http://{address}{path}")).body(body.to_string());
+        request = request.header("content-type", "application/json");
+        if !self.token.is_empty() {
+            request = request.bearer_auth(&self.token);
+        }
+        let response = request.send().await.ok()?;
+        let status = response.status().as_u16();
+        Some((status, serde_json::from_str(&response.text().await.ok()?).ok()?))
+    }
+
+    async fn get(&self, address: SocketAddr, path: &str) -> u16 {
+        let request = self.http.get(format!("http://{address}{path}")).bearer_auth(&self.token);
+        request.send().await.unwrap().status().as_u16()
+    }
+}
+
+async fn what_was_acknowledged_is_there(world: Arc<World>) {
+    world.fill(4).await;
+    let mut server = Running::start(world.afterglow(&["serve"]));
+    let address = server.address().await;
+    let acknowledged: Arc<Mutex<Vec<(usize, String)>>> = Arc::default();
+    let mut clients = Vec::new();
+    let mut writers = Vec::new();
+    for number in 0..4 {
+        let client = Client::log_in(address, &format!("patient-{number}")).await;
+        clients.push(client.clone());
+        let acknowledged = acknowledged.clone();
+        writers.push(tokio::spawn(async move {
+            let body = json!({"mood": 6, "note": "written while the power goes"});
+            while let Some((status, checkin)) = client.post(address, "/v1/checkins", &body).await {
+                assert_eq!(status, 201, "{checkin}");
+                let id = checkin["id"].as_str().unwrap().to_owned();
+                acknowledged.lock().await.push((number, id));
+            }
+        }));
+    }
+    let written = &acknowledged;
+    eventually(
+        "forty check-ins are written",
+        || async move { (written.lock().await.len() >= 40).then_some(()) },
+    )
+    .await;
+    server.kill();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let mut server = Running::start(world.afterglow(&["serve"]));
+    let address = server.address().await;
+    for (number, id) in acknowledged.lock().await.iter() {
+        let status = clients[*number].get(address, &format!("/v1/checkins/{id}")).await;
+        assert_eq!(status, 200, "an acknowledged check-in is gone");
+    }
+}

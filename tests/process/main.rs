@@ -10,14 +10,14 @@
 #[path = "../api/harness/mod.rs"]
 mod harness;
 
-//mod child;
+mod child;
 mod practice;
-//mod world;
+mod world;
 
-//mod kill9;
-//mod ledger;
-//mod month;
+mod kill9;
+mod ledger;
+mod month;
 mod scheduler;
-//mod sessions;
-//mod startup;
-//mod workers;
+mod sessions;
+mod startup;
+mod workers;

@@ -60,6 +60,11 @@ pub fn is_open(row: &notifications::Model) -> bool {
     OPEN.contains(&row.state.as_str())
 }
 
+#[track_caller]
+pub fn nothing_of(sent: &[notifications::Model]) {
+    assert!(sent.is_empty(), "{sent:#?}");
+}
+
 /// How a row ended: state and reason.
 pub fn end(row: &notifications::Model) -> (&str, &str) {
     (row.state.as_str(), row.reason.as_deref().unwrap_or(""))

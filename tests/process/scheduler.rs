@@ -1,11 +1,14 @@
 //! What becomes of a reminder for every answer a push service can give.
 
-use afterglow::{demo::phone::Scripted, scheduler};
+use afterglow::{
+    demo::phone::{PushReceiver, Scripted},
+    scheduler,
+};
 use chrono::Duration;
 
 use crate::{
     harness::{TestApp, both_engines},
-    practice::{Gate, Practice, end, flaws, local, past_the_lease, register, status, topic},
+    practice::{Gate, Practice, end, flaws, local, nothing_of, past_the_lease, register, status, topic},
 };
 
 both_engines![
@@ -139,7 +142,7 @@ async fn a_service_that_stays_away_ends_in_a_ledger_that_says_why(app: TestApp) 
     let practice =
         Practice { push: afterglow::demo::phone::PushReceiver::start().await.unwrap(), ..practice };
     let expires_at = practice.first(&practice.ana, rule).await.expires_at;
-    assert!(practice.live_until(&practice.ana, expires_at).await.is_empty());
+    nothing_of(&practice.live_until(&practice.ana, expires_at).await);
     let row = practice.first(&practice.ana, rule).await;
     assert_eq!(end(&row), ("failed", "unreachable"));
     assert!(row.attempts > 5, "it was tried {} times", row.attempts);
@@ -240,6 +243,7 @@ async fn a_second_try_skips_the_devices_that_took_it(app: TestApp) {
     // As if the worker had not got so far as to say that one device is enough.
     let row = practice.first(&practice.ana, rule).await;
     app.execute("UPDATE notifications SET state = 'retrying' WHERE id = $1", vec![row.id.0.into()]).await;
+    app.advance(past_the_lease(&app));
     practice.tick().await;
     let devices: Vec<String> = practice.push.received().into_iter().map(|push| push.device).collect();
     assert_eq!(devices.iter().filter(|device| *device == "phone").count(), 1);

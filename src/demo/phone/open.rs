@@ -74,7 +74,7 @@ mod tests {
     use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
     use super::*;
-    use crate::push::wire::seal::{Sealer, WebPushSealer};
+    use crate::push::protocol::{Sealer, WebPushSealer};
 
     fn bytes(text: &str) -> Vec<u8> {
         BASE64_URL_SAFE_NO_PAD.decode(text).unwrap()

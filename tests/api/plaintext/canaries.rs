@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Mutex};
 
-use super::search::forms;
+use super::search::Search;
 
 /// The canaries of one test.
 pub struct Canaries {
@@ -46,9 +46,8 @@ impl Canaries {
 
     /// Which of them stand in `bytes`, in any writing.
     pub fn found_in(&self, bytes: &[u8]) -> Vec<String> {
-        let texts = self.texts.lock().unwrap();
-        let found = texts.iter().filter(|text| forms(text).iter().any(|form| form.is_in(bytes)));
-        found.cloned().collect()
+        let texts: Vec<String> = self.texts.lock().unwrap().iter().cloned().collect();
+        Search::new(&texts).found_in(bytes).into_iter().map(|index| texts[index].clone()).collect()
     }
 
     /// Every field got a canary or has a reason not to.
@@ -57,7 +56,10 @@ impl Canaries {
         assert!(fields.len() > 20, "the contract has no text fields? {fields:?}");
         for field in fields {
             let excused = exempt.iter().any(|(name, reason)| name == field && !reason.is_empty());
-            assert!(written.contains(field) != excused, "{field}: give it a canary, or a reason in EXEMPT, not both");
+            assert!(
+                written.contains(field) != excused,
+                "{field}: give it a canary, or a reason in EXEMPT, not both"
+            );
         }
         for (name, _) in exempt {
             assert!(fields.iter().any(|field| field == name), "{name} is gone; take it out of EXEMPT");

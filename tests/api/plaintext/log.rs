@@ -33,7 +33,11 @@ pub fn capture() -> Log {
         let log = Log::default();
         let writer = log.clone();
         let filter = tracing_subscriber::EnvFilter::new("trace");
-        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(move || writer.clone()).init();
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .init();
         log
     };
     LOG.get_or_init(start).clone()

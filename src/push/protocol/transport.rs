@@ -1,0 +1,258 @@
+//! Posting a sealed message to a push service (RFC 8030 section 5). Native iPhone and Android services can be
+//! further transports behind the same trait. The peer is a stranger: it is given little time, little of its
+//! answer is read, and it cannot send us elsewhere.
+
+use std::{error::Error, future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use reqwest::{
+    Client, Response,
+    header::{
+        AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+    },
+    redirect,
+};
+
+use super::{
+    answer::{AttemptResult, FailureKind},
+    egress::{AddressFilter, GuardedResolver, NotPublic},
+    endpoint::Endpoint,
+};
+
+const TTL: HeaderName = HeaderName::from_static("ttl");
+const URGENCY: HeaderName = HeaderName::from_static("urgency");
+const TOPIC: HeaderName = HeaderName::from_static("topic");
+
+/// Bytes of an answer's body that are read at most, so that its connection can be used again.
+const ANSWER_BYTES: usize = 4_096;
+/// Time for reading them: the status is known by then, and worth more than the connection.
+const DRAIN: Duration = Duration::from_secs(1);
+const MOST_HEADERS: usize = 64;
+const MOST_HEADER_BYTES: u32 = 16 * 1_024;
+/// A longer `Retry-After` is neither a number nor a date.
+const RETRY_AFTER_BYTES: usize = 64;
+
+/// How soon the phone should be woken (RFC 8030 section 5.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Urgency {
+    VeryLow,
+    Low,
+    #[default]
+    Normal,
+    High,
+}
+
+impl Urgency {
+    /// The header's value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::VeryLow => "very-low",
+            Self::Low => "low",
+            Self::Normal => "normal",
+            Self::High => "high",
+        }
+    }
+}
+
+/// One message on its way. Not `Debug`: it holds an endpoint and a signature.
+#[derive(Clone)]
+pub struct PushRequest {
+    pub endpoint: Endpoint,
+    /// The sealed message.
+    pub body: Bytes,
+    /// How many seconds the service keeps it for a phone that is offline.
+    pub ttl_seconds: u32,
+    pub urgency: Urgency,
+    /// Replaces an earlier message with the same topic (32 characters of base64url at most).
+    pub topic: Option<String>,
+    /// `vapid t=…, k=…`.
+    pub authorization: Arc<str>,
+}
+
+/// An attempt under way.
+pub type Sending<'a> = Pin<Box<dyn Future<Output = AttemptResult> + Send + 'a>>;
+
+/// Something that takes messages to push services.
+pub trait Transport: Send + Sync {
+    /// Makes one attempt. Ends within the transport's own time limit, and always with a result.
+    fn post(&self, request: PushRequest) -> Sending<'_>;
+}
+
+/// Limits of [`HttpTransport`].
+#[derive(Debug, Clone, Copy)]
+pub struct TransportOptions {
+    /// For the name, the connection and TLS.
+    pub connect_timeout: Duration,
+    /// For everything, the answer included.
+    pub total_timeout: Duration,
+    /// Opens loopback, there also over http. For development only.
+    pub allow_loopback: bool,
+}
+
+impl Default for TransportOptions {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(3),
+            total_timeout: Duration::from_secs(10),
+            allow_loopback: false,
+        }
+    }
+}
+
+/// The HTTP client could not be set up: the system's TLS roots could not be loaded.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client for push services could not be set up; check the system's CA certificates")]
+pub struct TransportError;
+
+/// Posts over HTTP/2 or HTTP/1.1 with TLS.
+pub struct HttpTransport {
+    client: Client,
+    filter: AddressFilter,
+    clear_loopback: bool,
+    total_timeout: Duration,
+}
+
+impl HttpTransport {
+    /// A transport with a connection pool of its own.
+    pub fn new(options: TransportOptions) -> Result<Self, TransportError> {
+        let filter = AddressFilter::new(options.allow_loopback);
+        Ok(Self {
+            client: client(&options, filter)?,
+            filter,
+            clear_loopback: options.allow_loopback,
+            total_timeout: options.total_timeout,
+        })
+    }
+
+    async fn attempt(&self, request: PushRequest) -> AttemptResult {
+        let url = request.endpoint.url();
+        let clear_permitted = self.clear_loopback && request.endpoint.is_loopback();
+        if !(url.scheme() == "https" || clear_permitted) || !self.filter.permits_literal(url) {
+            return AttemptResult::Failed(FailureKind::Blocked);
+        }
+        let Some(headers) = headers(&request) else {
+            return AttemptResult::Failed(FailureKind::Unbuildable);
+        };
+        // Kept outside of the time limit: once the status is known, a slow body must not turn an accepted
+        // message into one that is sent again.
+        let mut answer = None;
+        let exchange = async {
+            let sent = self.client.post(url.clone()).headers(headers).body(request.body).send().await;
+            match sent {
+                Err(error) => answer = Some(AttemptResult::Failed(kind(&error))),
+                Ok(response) if !self.filter.permits_peer(response.remote_addr()) => {
+                    answer = Some(AttemptResult::Failed(FailureKind::Blocked));
+                }
+                Ok(response) => {
+                    answer = Some(answered(&response));
+                    drain(response).await;
+                }
+            }
+        };
+        // Whether the limit was reached shows in `answer`.
+        let _ended = tokio::time::timeout(self.total_timeout, exchange).await;
+        answer.unwrap_or(AttemptResult::Failed(FailureKind::Timeout))
+    }
+}
+
+impl Transport for HttpTransport {
+    fn post(&self, request: PushRequest) -> Sending<'_> {
+        Box::pin(self.attempt(request))
+    }
+}
+
+fn client(options: &TransportOptions, filter: AddressFilter) -> Result<Client, TransportError> {
+    Client::builder()
+        .dns_resolver(GuardedResolver::new(filter))
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .referer(false)
+        // The ledger decides about repeating, not the client.
+        .retry(reqwest::retry::never())
+        .https_only(!options.allow_loopback)
+        .connect_timeout(options.connect_timeout)
+        .http1_max_headers(MOST_HEADERS)
+        .http2_max_header_list_size(MOST_HEADER_BYTES)
+        // Without a ping, a connection that died silently would fail every message until it is noticed.
+        .http2_keep_alive_interval(Duration::from_secs(20))
+        .http2_keep_alive_timeout(Duration::from_secs(5))
+        .pool_max_idle_per_host(8)
+        .pool_idle_timeout(Duration::from_secs(60))
+        .build()
+        .map_err(|_| TransportError)
+}
+
+/// The headers, or nothing if one of the texts cannot be a header.
+fn headers(request: &PushRequest) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::with_capacity(6);
+    headers.insert(TTL, HeaderValue::from(request.ttl_seconds));
+    headers.insert(URGENCY, HeaderValue::from_static(request.urgency.as_str()));
+    if let Some(topic) = &request.topic {
+        headers.insert(TOPIC, HeaderValue::from_str(topic).ok()?);
+    }
+    headers.insert(CONTENT_ENCODING, HeaderValue::from_static("aes128gcm"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    let mut authorization = HeaderValue::from_str(&request.authorization).ok()?;
+    authorization.set_sensitive(true);
+    headers.insert(AUTHORIZATION, authorization);
+    Some(headers)
+}
+
+fn answered(response: &Response) -> AttemptResult {
+    let retry_after = response
+        .headers()
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok())
+        .filter(|text| text.len() <= RETRY_AFTER_BYTES)
+        .map(str::to_owned);
+    AttemptResult::Answered { status: response.status().as_u16(), retry_after }
+}
+
+/// Reads a little of the body and throws it away. What is longer or slower loses its connection.
+async fn drain(mut response: Response) -> usize {
+    let mut read = 0;
+    let reading = async {
+        while read < ANSWER_BYTES {
+            match response.chunk().await {
+                Ok(Some(chunk)) => read += chunk.len(),
+                Ok(None) | Err(_) => break,
+            }
+        }
+    };
+    let _ended = tokio::time::timeout(DRAIN, reading).await;
+    read
+}
+
+/// What went wrong, without where.
+fn kind(error: &reqwest::Error) -> FailureKind {
+    if is_blocked(error) {
+        FailureKind::Blocked
+    } else if error.is_timeout() {
+        FailureKind::Timeout
+    } else if error.is_dns() {
+        FailureKind::Unresolved
+    } else if error.is_connect() {
+        FailureKind::Connect
+    } else if error.is_builder() {
+        FailureKind::Unbuildable
+    } else {
+        FailureKind::Interrupted
+    }
+}
+
+fn is_blocked(error: &reqwest::Error) -> bool {
+    let mut next: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        // An I/O error shows what it wraps only through `get_ref`; its `source` skips one level.
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if error.is::<NotPublic>() || wrapped.is_some_and(|inner| inner.is::<NotPublic>()) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+#[cfg(test)]
+#[path = "transport_tests.rs"]
+mod tests;
