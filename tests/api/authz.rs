@@ -6,7 +6,7 @@ use axum::http::Method;
 use chrono::Duration;
 use serde_json::Value;
 use things::Thing;
-pub use things::subscription;
+pub use things::{assign, subscription};
 
 use crate::{
     harness::{Person, Reply, TestApp, both_engines},
@@ -58,8 +58,8 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("get_clinic", ANYBODY),
     // Therapists invite patients; her therapist made the invitation that is deleted.
     ("create_invitation", [401, 403, 403, 201, 201, 201, 201, 403, 401]),
-    ("list_invitations", ANYBODY),
-    ("delete_invitation", [401, 404, 404, 404, 204, 404, 404, 404, 401]),
+    ("list_invitations", [401, 403, 403, 200, 200, 200, 200, 200, 401]),
+    ("delete_invitation", [401, 403, 403, 404, 204, 404, 404, 404, 401]),
     ("list_care_team", PATIENTS),
     ("delete_care_team_member", HERS_204),
     ("create_checkin", PATIENTS_CREATE),
@@ -94,6 +94,8 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("list_notifications", PATIENTS),
     ("mark_notification_opened", HERS_204),
     ("mark_notification_done", HERS_204),
+    // Whoever has the token of a push was sent it.
+    ("create_push_receipt", [204; 9]),
     ("create_push_subscription", ANYBODY_CREATES),
     ("list_push_subscriptions", ANYBODY),
     ("delete_push_subscription", HER_DEVICE_204),

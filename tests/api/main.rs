@@ -2,10 +2,13 @@
 
 mod harness;
 
+mod attacks;
 mod authz;
 mod checkins;
+mod malformed;
 mod openapi;
 mod plaintext;
+mod sealing;
 mod schema;
 
 use afterglow::db::Engine;

@@ -18,7 +18,7 @@ both_engines![
     an_overloaded_service_is_asked_again_when_it_said_and_not_before,
     a_failing_service_is_tried_again_with_the_same_topic,
     a_service_that_stays_away_ends_in_a_ledger_that_says_why,
-    a_refusal_leaves_the_origin_alone_and_keeps_the_device,
+    refusals_leave_the_origin_alone_and_keep_the_devices,
     what_is_too_late_is_never_sent,
     after_36_hours_down_a_rule_catches_up_at_most_once,
     one_device_that_accepts_is_enough,
@@ -135,12 +135,11 @@ fn a_service_that_never_answers_costs_one_attempt() {
 }
 
 async fn a_service_that_stays_away_ends_in_a_ledger_that_says_why(app: TestApp) {
-    let practice = Practice::open(&app).await;
+    let mut practice = Practice::open(&app).await;
     let phone = practice.phone(&practice.ana, "phone").await;
     let rule = practice.daily(&practice.ana, "14:00").await;
     // The device stays subscribed at a port where nobody listens any more.
-    let practice =
-        Practice { push: afterglow::demo::phone::PushReceiver::start().await.unwrap(), ..practice };
+    practice.push = PushReceiver::start().await.unwrap();
     let expires_at = practice.first(&practice.ana, rule).await.expires_at;
     nothing_of(&practice.live_until(&practice.ana, expires_at).await);
     let row = practice.first(&practice.ana, rule).await;
@@ -153,26 +152,35 @@ async fn a_service_that_stays_away_ends_in_a_ledger_that_says_why(app: TestApp) 
     assert_eq!(rows[1].due_at, local("2026-11-23T14:00"), "the next one is planned all the same");
 }
 
-async fn a_refusal_leaves_the_origin_alone_and_keeps_the_device(app: TestApp) {
+async fn refusals_leave_the_origin_alone_and_keep_the_devices(app: TestApp) {
     let practice = Practice::open(&app).await;
-    let ben = app.patient_of(&practice.bo, "ben").await;
-    let phone = practice.phone(&practice.ana, "ana's phone").await;
-    practice.phone(&ben, "ben's phone").await;
-    practice.daily(&practice.ana, "14:00").await;
-    practice.daily(&ben, "14:01").await;
-    practice.push.respond_with("ana's phone", [status(403)]);
+    let mut refused = Vec::new();
+    for name in ["eva", "fay", "gil"] {
+        let patient = app.patient_of(&practice.bo, name).await;
+        let phone = practice.phone(&patient, name).await;
+        practice.daily(&patient, "14:00").await;
+        practice.push.respond_with(name, [status(403)]);
+        refused.push((patient, phone));
+    }
+    practice.phone(&practice.ana, "ana").await;
+    practice.daily(&practice.ana, "14:01").await;
     practice.at("2026-11-22T14:00");
-    assert_eq!(practice.tick().await.retrying, 1);
-    assert_eq!(practice.device(&practice.ana, phone).await.state, "active");
+    assert_eq!(practice.tick().await.retrying, 3);
+    for (patient, phone) in &refused {
+        assert_eq!(practice.device(patient, *phone).await.state, "active");
+    }
     practice.at("2026-11-22T14:01");
-    practice.tick().await;
+    assert_eq!(practice.tick().await.accepted, 0);
     let seen = practice.push.received();
-    assert!(seen.iter().all(|push| push.device == "ana's phone"), "the origin was not left alone");
-    assert_eq!(practice.reads(&ben).await[0].0, "retrying");
-    practice.live_until(&ben, local("2026-11-22T14:40")).await;
-    practice.live_until(&practice.ana, local("2026-11-22T14:50")).await;
-    assert_eq!(practice.reads(&ben).await[0].0, "accepted");
+    assert!(seen.iter().all(|push| push.device != "ana"), "the origin was not left alone");
+    assert_eq!(practice.reads(&practice.ana).await[0].0, "retrying");
+    // The service has thought better of it.
+    practice.live_until(&practice.ana, local("2026-11-22T14:40")).await;
     assert_eq!(practice.reads(&practice.ana).await[0].0, "accepted");
+    for (patient, _) in &refused {
+        practice.live_until(patient, local("2026-11-22T15:30")).await;
+        assert_eq!(practice.reads(patient).await[0].0, "accepted");
+    }
 }
 
 async fn what_is_too_late_is_never_sent(app: TestApp) {

@@ -2,6 +2,7 @@
 
 use afterglow::{care, db::Writing};
 use axum::http::Method;
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::Duration;
 use entity::ids::{ClinicId, PatientId};
 use serde_json::{Value, json};
@@ -45,6 +46,14 @@ pub async fn assign(app: &TestApp, patient: &Person, member: &Person) {
         care::begin(state, tx, patient.id.into(), member.id.into(), clinic).await
     });
     begin.await.unwrap();
+}
+
+/// What a push carries, so that the device can report.
+fn receipt(app: &TestApp, recipient: &Person, notification: &str) -> String {
+    let notification: Uuid = notification.parse().unwrap();
+    let ids = [recipient.id.as_bytes().as_slice(), notification.as_bytes()];
+    let tag = app.state.receipt_mac.sign(&ids);
+    BASE64_URL_SAFE_NO_PAD.encode([&ids.concat(), &tag[..16]].concat())
 }
 
 fn new_uuid(app: &TestApp) -> Uuid {
@@ -122,6 +131,12 @@ impl World {
                 let ledger = ana.get("/v1/notifications?limit=1").await.expect(200);
                 (id_of(&ledger["items"][0]), Value::Null)
             }
+            "create_push_receipt" => {
+                self.session().await;
+                let ledger = ana.get("/v1/notifications?limit=1").await.expect(200);
+                let token = receipt(&self.app, ana, &id_of(&ledger["items"][0]));
+                (String::new(), json!({"token": token, "event": "shown"}))
+            }
             "create_push_subscription" => (String::new(), subscription(&self.endpoint())),
             "delete_push_subscription" | "test_push_subscription" => {
                 let made =
@@ -141,7 +156,7 @@ impl World {
 
     /// Nobody listens there, so a test push ends at once.
     fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:1/{}", new_uuid(&self.app))
+        format!("http://127.0.0.1:65530/{}", new_uuid(&self.app))
     }
 
     async fn session(&self) -> String {

@@ -36,7 +36,7 @@ pub fn folder(name: &str) -> PathBuf {
     folder
 }
 
-pub fn sqlite_url(file: &Path) -> String {
+fn sqlite_url(file: &Path) -> String {
     format!("sqlite://{}?mode=rwc", file.display())
 }
 
@@ -53,7 +53,7 @@ pub async fn migrate(url: &str) {
 }
 
 /// The bytes of a SQLite file with every migration, made once.
-pub fn migrated_sqlite() -> &'static [u8] {
+fn migrated_sqlite() -> &'static [u8] {
     static TEMPLATE: OnceLock<Vec<u8>> = OnceLock::new();
     TEMPLATE.get_or_init(|| {
         let folder = folder("template");

@@ -24,7 +24,7 @@ use axum::Router;
 use chrono::{DateTime, Duration, Utc};
 use sea_orm::{ConnectionTrait, DatabaseConnection, ExecResult, QueryResult, Statement, Value as Parameter};
 
-pub use engines::{Store, migrated_sqlite, sqlite_url};
+pub use engines::Store;
 pub use http::{Reply, Request};
 pub use people::{PASSWORD, Person, email, id_of, registration};
 pub use postgres::{Cluster, cluster};

@@ -1,0 +1,7 @@
+//! Attacks, each with the id of its row in docs/SECURITY.md.
+
+mod repeated;
+mod strangers;
+mod strangers_bodies;
+mod tokens;
+mod tokens_refresh;
