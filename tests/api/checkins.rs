@@ -1,10 +1,217 @@
-//! Check-ins.
-use crate::harness::{TestApp, both_engines};
+//! Check-ins: the slice to copy.
 
-both_engines![a_checkin_comes_back];
+use chrono::{DateTime, Duration, Utc};
+use serde_json::{Value, json};
 
-async fn a_checkin_comes_back(app: TestApp) {
+use crate::harness::{Person, TestApp, both_engines, id_of};
+
+both_engines![
+    a_checkin_comes_back_as_it_was_sent,
+    only_mood_is_needed,
+    a_checkin_lies_on_the_patients_own_calendar,
+    a_form_filled_in_offline_keeps_its_time,
+    a_very_low_checkin_answers_with_the_card_and_raises_an_alert,
+    an_edit_that_becomes_very_low_raises_the_alert_once,
+    a_patch_keeps_clears_and_sets,
+    a_stale_edit_changes_nothing,
+    a_deleted_checkin_is_gone_and_buried,
+    pages_are_stable_while_checkins_are_added,
+    pages_end_and_hold_everything_once,
+];
+
+async fn send(ana: &Person, body: &Value) -> Value {
+    ana.post("/v1/checkins", body).await.expect(201)
+}
+
+fn path(checkin: &Value) -> String {
+    format!("/v1/checkins/{}", id_of(checkin))
+}
+
+async fn a_checkin_comes_back_as_it_was_sent(app: TestApp) {
     let ana = app.patient("ana").await;
-    let body = ana.checkin(6).await;
-    assert_eq!(body["mood"], 6);
+    let body = json!({"mood": 6, "anxiety": 3, "energy": 5, "sleep_hours": 7.5, "emotions": ["calm", "tired"],
+        "note": "Walked by the river."});
+    let reply = ana.post("/v1/checkins", &body).await;
+    assert_eq!(reply.headers["etag"], "\"1\"");
+    let made = reply.expect(201);
+    for field in ["mood", "anxiety", "energy", "sleep_hours", "emotions", "note"] {
+        assert_eq!(made[field], body[field], "{field}");
+    }
+    assert_eq!(made["version"], 1);
+    let read = ana.get(&path(&made)).await;
+    assert_eq!(read.headers["etag"], "\"1\"");
+    assert_eq!(read.expect(200), made);
+    assert_eq!(ana.get("/v1/checkins").await.expect(200)["items"], json!([made]));
+}
+
+async fn only_mood_is_needed(app: TestApp) {
+    let ana = app.patient("ana").await;
+    let made = ana.checkin(0).await;
+    let names: Vec<&String> = made.as_object().unwrap().keys().collect();
+    let mut wanted = ["id", "version", "mood", "emotions", "taken_at", "local_date", "local_time", "time_zone",
+        "created_at", "updated_at"];
+    wanted.sort_unstable();
+    assert_eq!(names, wanted, "absent means none");
+}
+
+async fn a_checkin_lies_on_the_patients_own_calendar(app: TestApp) {
+    let ana = app.patient("ana").await;
+    for (zone, now, date, time) in [
+        ("Pacific/Auckland", "2026-11-22T12:30:00Z", "2026-11-23", "01:30"),
+        ("America/Los_Angeles", "2026-11-23T07:59:00Z", "2026-11-22", "23:59"),
+        ("Asia/Kathmandu", "2026-11-23T18:15:00Z", "2026-11-24", "00:00"),
+        ("Europe/Berlin", "2027-03-28T00:59:00Z", "2027-03-28", "01:59"),
+        ("Europe/Berlin", "2027-03-28T01:00:00Z", "2027-03-28", "03:00"),
+        ("Europe/Berlin", "2027-10-31T00:30:00Z", "2027-10-31", "02:30"),
+        ("Europe/Berlin", "2027-10-31T01:30:00Z", "2027-10-31", "02:30"),
+    ] {
+        app.clock.set(now.parse().unwrap());
+        ana.patch("/v1/me", 1, &json!({"time_zone": zone})).await.expect(200);
+        let made = ana.checkin(5).await;
+        assert_eq!((&made["local_date"], &made["local_time"], &made["time_zone"]), (&json!(date), &json!(time), &json!(zone)));
+    }
+}
+
+async fn a_form_filled_in_offline_keeps_its_time(app: TestApp) {
+    let ana = app.patient("ana").await;
+    let at = |hours: i64| (app.now() + Duration::hours(hours)).to_rfc3339();
+    let made = send(&ana, &json!({"mood": 5, "taken_at": at(-30), "started_at": at(-31), "scheduled_at": at(-32)})).await;
+    let instant = |field: &str| made[field].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
+    assert_eq!(instant("taken_at"), app.now() - Duration::hours(30));
+    assert_eq!(instant("started_at"), app.now() - Duration::hours(31));
+    assert_eq!(instant("created_at"), app.now());
+    for field in ["taken_at", "started_at", "scheduled_at"] {
+        for wrong in [at(1), at(-367 * 24)] {
+            ana.post("/v1/checkins", &json!({"mood": 5, field: wrong})).await.invalid(&format!("/{field}"));
+        }
+    }
+    // Finer than what both engines keep.
+    let fine = json!({"mood": 5, "taken_at": "2026-11-22T11:00:00.123987Z"});
+    let made = send(&ana, &fine).await;
+    assert_eq!(ana.get(&path(&made)).await.expect(200), made);
+}
+
+async fn a_very_low_checkin_answers_with_the_card_and_raises_an_alert(app: TestApp) {
+    let ana = app.patient("ana").await;
+    for (body, low) in [
+        (json!({"mood": 1, "anxiety": 8}), true),
+        (json!({"mood": 0, "emotions": ["hopeless"]}), true),
+        (json!({"mood": 1, "anxiety": 7}), false),
+        (json!({"mood": 2, "anxiety": 10, "emotions": ["hopeless"]}), false),
+        (json!({"mood": 0}), false),
+    ] {
+        let before = app.count("alerts").await;
+        let made = send(&ana, &body).await;
+        assert_eq!(made["crisis_card"]["message"].is_string(), low, "{body}");
+        assert_eq!(app.count("alerts").await - before, i64::from(low), "{body}");
+    }
+    ana.patch("/v1/me", 1, &json!({"locale": "es-MX"})).await.expect(200);
+    let made = send(&ana, &json!({"mood": 1, "anxiety": 9})).await;
+    assert!(made["crisis_card"]["message"].as_str().unwrap().contains("crisis"), "{made}");
+    let english = send(&app.patient("ben").await, &json!({"mood": 1, "anxiety": 9})).await;
+    assert_ne!(english["crisis_card"], made["crisis_card"]);
+    let ben = app.patient("ben").await.id;
+    let rows = app.query("SELECT level, source_id FROM alerts WHERE patient_id = $1", vec![ben.into()]).await;
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].try_get::<String>("", "level").unwrap(), "moderate");
+    assert_eq!(rows[0].try_get::<uuid::Uuid>("", "source_id").unwrap().to_string(), id_of(&english));
+}
+
+async fn an_edit_that_becomes_very_low_raises_the_alert_once(app: TestApp) {
+    let ana = app.patient("ana").await;
+    let made = ana.checkin(6).await;
+    let low = ana.patch(&path(&made), 1, &json!({"mood": 0, "anxiety": 10})).await.expect(200);
+    assert!(low["crisis_card"]["message"].is_string());
+    ana.patch(&path(&made), 2, &json!({"mood": 9})).await.expect(200);
+    ana.patch(&path(&made), 3, &json!({"mood": 1})).await.expect(200);
+    assert_eq!(app.count("alerts").await, 1);
+}
+
+async fn a_patch_keeps_clears_and_sets(app: TestApp) {
+    let ana = app.patient("ana").await;
+    let body = json!({"mood": 6, "anxiety": 3, "energy": 5, "sleep_hours": 7.5, "emotions": ["calm"], "note": "words"});
+    let made = send(&ana, &body).await;
+    let kept = ana.patch(&path(&made), 1, &json!({})).await.expect(200);
+    assert_eq!((&kept["note"], &kept["anxiety"], &kept["version"]), (&json!("words"), &json!(3), &json!(2)));
+    app.advance(Duration::minutes(1));
+    let clear = json!({"anxiety": null, "energy": null, "sleep_hours": null, "emotions": null, "note": null});
+    let cleared = ana.patch(&path(&made), 2, &clear).await.expect(200);
+    assert!(["anxiety", "energy", "sleep_hours", "note"].iter().all(|field| cleared.get(field).is_none()), "{cleared}");
+    assert_eq!((&cleared["emotions"], &cleared["mood"]), (&json!([]), &json!(6)));
+    assert_ne!(cleared["updated_at"], made["updated_at"]);
+    assert_eq!(cleared["created_at"], made["created_at"]);
+    let rows = app.query("SELECT detail_sealed FROM checkins WHERE detail_sealed IS NOT NULL", vec![]).await;
+    assert_eq!(rows.len(), 0);
+    let set = ana.patch(&path(&made), 3, &json!({"note": "other", "sleep_hours": 8})).await.expect(200);
+    assert_eq!((&set["note"], &set["sleep_hours"]), (&json!("other"), &json!(8.0)));
+    assert_eq!(ana.get(&path(&made)).await.expect(200), set);
+    for (patch, pointer) in [(json!({"mood": 11}), "/mood"), (json!({"note": ""}), "/note"), (json!({"taken_at": "x"}), "/taken_at")] {
+        ana.patch(&path(&made), 4, &patch).await.invalid(pointer);
+    }
+}
+
+async fn a_stale_edit_changes_nothing(app: TestApp) {
+    let ana = app.patient("ana").await;
+    let made = ana.checkin(6).await;
+    ana.patch(&path(&made), 1, &json!({"mood": 7})).await.expect(200);
+    for version in [0, 1, 3, -1] {
+        ana.patch(&path(&made), version, &json!({"mood": 1})).await.refused(412, "stale_version");
+        ana.delete_at(&path(&made), version).await.refused(412, "stale_version");
+    }
+    assert_eq!(ana.get(&path(&made)).await.expect(200)["mood"], 7);
+}
+
+async fn a_deleted_checkin_is_gone_and_buried(app: TestApp) {
+    let ana = app.patient("ana").await;
+    let made = ana.checkin(6).await;
+    ana.delete_at(&path(&made), 1).await.expect(204);
+    ana.get(&path(&made)).await.refused(404, "not_found");
+    ana.delete_at(&path(&made), 1).await.refused(404, "not_found");
+    assert_eq!((app.count("checkins").await, app.count("tombstones").await), (0, 1));
+}
+
+async fn page(ana: &Person, limit: usize, cursor: Option<&str>) -> (Vec<String>, Option<String>) {
+    let cursor = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
+    let list = ana.get(&format!("/v1/checkins?limit={limit}{cursor}")).await.expect(200);
+    let ids = list["items"].as_array().unwrap().iter().map(id_of).collect();
+    (ids, list["next_cursor"].as_str().map(str::to_owned))
+}
+
+async fn pages_are_stable_while_checkins_are_added(app: TestApp) {
+    let ana = app.patient("ana").await;
+    let mut made = Vec::new();
+    for _ in 0..6 {
+        app.advance(Duration::minutes(1));
+        made.insert(0, id_of(&ana.checkin(5).await));
+    }
+    let (first, cursor) = page(&ana, 3, None).await;
+    app.advance(Duration::minutes(1));
+    ana.checkin(9).await;
+    send(&ana, &json!({"mood": 1, "taken_at": (app.now() - Duration::days(2)).to_rfc3339()})).await;
+    ana.delete_at(&format!("/v1/checkins/{}", made[2]), 1).await.expect(204);
+    let (second, cursor) = page(&ana, 3, cursor.as_deref()).await;
+    assert_eq!([first, second].concat(), made);
+    assert_eq!(page(&ana, 3, cursor.as_deref()).await.0.len(), 1, "what was added behind comes behind");
+}
+
+async fn pages_end_and_hold_everything_once(app: TestApp) {
+    let ana = app.patient("ana").await;
+    assert_eq!(page(&ana, 1, None).await, (vec![], None));
+    // All of one instant: only the id tells them apart.
+    let mut made = Vec::new();
+    for _ in 0..25 {
+        made.push(id_of(&ana.checkin(5).await));
+    }
+    made.sort_unstable_by(|one, other| other.cmp(one));
+    assert_eq!(page(&ana, 100, None).await, (made.clone(), None));
+    assert_eq!(page(&ana, 25, None).await, (made.clone(), None));
+    assert_eq!(ana.get("/v1/checkins").await.expect(200)["items"].as_array().unwrap().len(), 20);
+    let (mut seen, mut cursor) = page(&ana, 7, None).await;
+    while let Some(next) = cursor {
+        let (more, after) = page(&ana, 7, Some(&next)).await;
+        assert!(!more.is_empty());
+        seen.extend(more);
+        cursor = after;
+    }
+    assert_eq!(seen, made);
 }

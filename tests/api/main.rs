@@ -2,11 +2,15 @@
 
 mod harness;
 
+mod accounts;
 mod attacks;
 mod authz;
+mod care;
 mod checkins;
+mod journal;
 mod malformed;
 mod openapi;
+mod outages;
 mod plaintext;
 mod sealing;
 mod schema;

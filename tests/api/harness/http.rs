@@ -1,6 +1,7 @@
 //! Requests as a client makes them, through the real router, and answers that check what every answer must hold.
 
 use axum::{
+    Router,
     body::{Body, Bytes},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
 };
@@ -18,6 +19,7 @@ pub struct Request {
     path: String,
     headers: HeaderMap,
     body: Bytes,
+    router: Router,
 }
 
 impl Request {
@@ -29,6 +31,11 @@ impl Request {
             headers: HeaderMap::new(),
             body: Bytes::new(),
         }
+    }
+
+    /// Asks another process.
+    pub fn to(self, router: Router) -> Self {
+        Self { router, ..self }
     }
 
     pub fn json(self, body: &Value) -> Self {
@@ -71,7 +78,7 @@ impl Request {
         *request.method_mut() = self.method;
         *request.uri_mut() = self.path.parse().unwrap_or_else(|error| panic!("{what}: {error}"));
         *request.headers_mut() = self.headers;
-        let response = self.app.router.clone().oneshot(request).await.unwrap();
+        let response = self.router.oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         let reply = Reply { what, status: parts.status, headers: parts.headers, body };

@@ -20,7 +20,7 @@ use afterglow::{
     db::Engine,
     vault::keyfile::KeySet,
 };
-use axum::Router;
+use axum::{Router, http::Method};
 use chrono::{DateTime, Duration, Utc};
 use sea_orm::{ConnectionTrait, DatabaseConnection, ExecResult, QueryResult, Statement, Value as Parameter};
 
@@ -108,8 +108,9 @@ impl TestApp {
     }
 
     /// Another process on the same database, with the same keys and the same clock.
-    pub async fn replica(&self) -> AppState {
-        build(&self.store, &self.keys, self.clock.clone()).await
+    pub async fn beside(&self) -> Beside {
+        let state = build(&self.store, &self.keys, self.clock.clone()).await;
+        Beside { app: self.clone(), router: app::router(state) }
     }
 
     pub fn engine(&self) -> Engine {
@@ -149,6 +150,18 @@ impl TestApp {
     /// Every error body that was answered so far.
     pub fn problems(&self) -> Vec<u8> {
         self.problems.lock().unwrap().clone()
+    }
+}
+
+/// A second process.
+pub struct Beside {
+    app: TestApp,
+    router: Router,
+}
+
+impl Beside {
+    pub fn request(&self, method: Method, path: &str, token: &str) -> Request {
+        Request::new(&self.app, method, path).to(self.router.clone()).bearer(token)
     }
 }
 

@@ -1,0 +1,150 @@
+//! The clinic, invitations, the care team.
+
+use chrono::Duration;
+use serde_json::{Value, json};
+
+use crate::{
+    authz::assign,
+    harness::{TestApp, both_engines, id_of, registration},
+};
+
+both_engines![
+    everybody_sees_their_own_clinic,
+    a_code_is_shown_once_and_listed_without,
+    a_revoked_code_works_no_more,
+    a_code_ends_after_a_week,
+    a_used_invitation_is_not_revoked,
+    what_is_wrong_with_an_invitation_is_named,
+    invented_codes_lead_nowhere,
+    guessing_codes_is_stopped,
+    patients_end_care_and_it_is_audited,
+    invited_staff_get_what_the_admin_gave_them,
+];
+
+async fn everybody_sees_their_own_clinic(app: TestApp) {
+    let (ana, eve) = (app.patient("ana").await, app.therapist_of("elsewhere", "eve").await);
+    let hers = ana.get("/v1/clinic").await.expect(200);
+    assert_eq!((&hers["name"], &hers["country"], &hers["phone"]), (&json!("home"), &json!("DE"), &json!("+49 30 901820")));
+    assert_eq!(eve.get("/v1/clinic").await.expect(200)["name"], "elsewhere");
+    assert_eq!(app.therapist("bo").await.get("/v1/clinic").await.expect(200), hers);
+}
+
+async fn a_code_is_shown_once_and_listed_without(app: TestApp) {
+    let bo = app.therapist("bo").await;
+    let made = bo.post("/v1/invitations", &json!({"kind": "patient", "label": "Tuesday's"})).await.expect(201);
+    assert_eq!(made["code"].as_str().unwrap().len(), 13);
+    app.advance(Duration::seconds(1));
+    bo.post("/v1/invitations", &json!({"kind": "patient"})).await.expect(201);
+    let list = bo.get("/v1/invitations").await.expect(200);
+    let items = list["items"].as_array().unwrap();
+    assert_eq!((items.len(), &items[1]["id"], &items[1]["label"]), (2, &made["id"], &json!("Tuesday's")));
+    assert!(items.iter().all(|item| item.get("code").is_none()), "{list}");
+    assert!(items[0].get("label").is_none() && items[0].get("used_at").is_none(), "absent means none: {list}");
+}
+
+async fn a_revoked_code_works_no_more(app: TestApp) {
+    let bo = app.therapist("bo").await;
+    let made = bo.post("/v1/invitations", &json!({"kind": "patient"})).await.expect(201);
+    let (path, code) = (format!("/v1/invitations/{}", id_of(&made)), made["code"].as_str().unwrap());
+    bo.delete(&path).await.expect(204);
+    bo.delete(&path).await.refused(404, "not_found");
+    app.anon().get(&format!("/v1/invitation-codes/{code}")).await.refused(404, "not_found");
+    app.anon().post("/v1/auth/register", &registration(code, "ana")).await.invalid("/invitation_code");
+    assert!(bo.get("/v1/invitations").await.expect(200)["items"][0]["revoked_at"].is_string());
+}
+
+async fn a_code_ends_after_a_week(app: TestApp) {
+    let bo = app.therapist("bo").await;
+    let code = app.invite(&bo, &json!({"kind": "patient"})).await;
+    app.advance(Duration::days(7) - Duration::seconds(1));
+    app.anon().get(&format!("/v1/invitation-codes/{code}")).await.expect(200);
+    app.advance(Duration::seconds(1));
+    app.anon().get(&format!("/v1/invitation-codes/{code}")).await.refused(404, "not_found");
+    app.anon().post("/v1/auth/register", &registration(&code, "ana")).await.invalid("/invitation_code");
+}
+
+async fn a_used_invitation_is_not_revoked(app: TestApp) {
+    let (_, bo) = (app.patient("ana").await, app.therapist("bo").await);
+    let list = bo.get("/v1/invitations").await.expect(200);
+    assert!(list["items"][0]["used_at"].is_string());
+    bo.delete(&format!("/v1/invitations/{}", id_of(&list["items"][0]))).await.refused(404, "not_found");
+}
+
+async fn what_is_wrong_with_an_invitation_is_named(app: TestApp) {
+    let (bo, admin) = (app.therapist("bo").await, app.admin().await);
+    for (who, body, pointer) in [
+        (&bo, json!({"kind": "patient", "capabilities": ["therapist"]}), "/capabilities"),
+        (&bo, json!({"kind": "patient", "profession": "Nurse"}), "/profession"),
+        (&bo, json!({"kind": "patient", "label": ""}), "/label"),
+        (&bo, json!({"kind": "patient", "label": "x".repeat(121)}), "/label"),
+        (&bo, json!({"kind": "visitor"}), "/kind"),
+        (&bo, json!({}), "/kind"),
+        (&admin, json!({"kind": "staff"}), "/capabilities"),
+        (&admin, json!({"kind": "staff", "capabilities": []}), "/capabilities"),
+        (&admin, json!({"kind": "staff", "capabilities": ["owner"]}), "/capabilities/0"),
+        (&admin, json!({"kind": "staff", "capabilities": vec!["admin"; 5]}), "/capabilities"),
+        (&admin, json!({"kind": "staff", "capabilities": ["admin"], "profession": "x".repeat(81)}), "/profession"),
+    ] {
+        who.post("/v1/invitations", &body).await.invalid(pointer);
+    }
+}
+
+async fn invented_codes_lead_nowhere(app: TestApp) {
+    let bo = app.therapist("bo").await;
+    let code = app.invite(&bo, &json!({"kind": "patient"})).await;
+    let mistyped = format!("{}{}", if code.starts_with('A') { "B" } else { "A" }, &code[1..]);
+    for wrong in ["x", "00000-00000-0", "%20", "'%20OR%201=1", &mistyped, &"A".repeat(4000)] {
+        app.anon().get(&format!("/v1/invitation-codes/{wrong}")).await.refused(404, "not_found");
+    }
+    app.anon().get(&format!("/v1/invitation-codes/{}", code.to_lowercase())).await.expect(200);
+}
+
+async fn guessing_codes_is_stopped(app: TestApp) {
+    for _ in 0..300 {
+        app.anon().get("/v1/invitation-codes/00000-00000-0").await.refused(404, "not_found");
+    }
+    let stopped = app.anon().get("/v1/invitation-codes/00000-00000-0").await;
+    assert!(stopped.headers.contains_key("retry-after"));
+    stopped.refused(429, "too_many_attempts");
+    let login = json!({"email": "a@example.org", "password": "x"});
+    app.anon().post("/v1/auth/login", &login).await.refused(429, "too_many_attempts");
+    app.advance(Duration::minutes(16));
+    app.anon().get("/v1/invitation-codes/00000-00000-0").await.refused(404, "not_found");
+}
+
+async fn patients_end_care_and_it_is_audited(app: TestApp) {
+    let (ana, bo, dee) = (app.patient("ana").await, app.therapist("bo").await, app.therapist("dee").await);
+    assign(&app, &ana, &dee).await;
+    assert_eq!(ana.get("/v1/care-team").await.expect(200)["items"].as_array().unwrap().len(), 2);
+    ana.delete(&format!("/v1/care-team/{}", bo.id)).await.expect(204);
+    ana.delete(&format!("/v1/care-team/{}", bo.id)).await.refused(404, "not_found");
+    let left = ana.get("/v1/care-team").await.expect(200);
+    assert_eq!(left["items"].as_array().unwrap().len(), 1);
+    assert_eq!(left["items"][0]["member_id"], dee.id.to_string());
+    let rows = app.query("SELECT resource FROM audit_events WHERE action = 'care.end'", vec![]).await;
+    let resources: Vec<String> = rows.iter().map(|row| row.try_get("", "resource").unwrap()).collect();
+    assert_eq!(resources, [format!("accounts/{}", bo.id)]);
+    // Care can begin again, and what was shared before stays closed.
+    assign(&app, &ana, &bo).await;
+    let path = format!("/v1/patients/{}/journal/entries", ana.id);
+    assert_eq!(bo.get(&path).await.expect(200)["items"], json!([]));
+}
+
+async fn invited_staff_get_what_the_admin_gave_them(app: TestApp) {
+    let admin = app.admin().await;
+    let invitation = json!({"kind": "staff", "capabilities": ["coordinator", "admin", "coordinator"], "profession": "Front desk"});
+    let code = app.invite(&admin, &invitation).await;
+    let pair = app.anon().post("/v1/auth/register", &registration(&code, "cleo")).await.expect(201);
+    let cleo = app.person("cleo", &pair);
+    let me: Value = cleo.get("/v1/me").await.expect(200);
+    assert_eq!((&me["kind"], &me["capabilities"]), (&json!("staff"), &json!(["coordinator", "admin"])));
+    cleo.get("/v1/care-team").await.refused(403, "forbidden_role");
+    cleo.get(&format!("/v1/patients/{}/sessions", me["id"].as_str().unwrap())).await.refused(403, "forbidden_role");
+    cleo.post("/v1/checkins", &json!({"mood": 5})).await.refused(403, "forbidden_role");
+    // A lost capability counts from the next request on.
+    app.invite(&cleo, &json!({"kind": "staff", "capabilities": ["therapist"]})).await;
+    app.execute("UPDATE accounts SET capabilities = 'coordinator' WHERE id = $1", vec![cleo.id.into()]).await;
+    cleo.post("/v1/invitations", &json!({"kind": "staff", "capabilities": ["therapist"]})).await.refused(403, "forbidden_role");
+    app.execute("UPDATE accounts SET state = 'closed' WHERE id = $1", vec![cleo.id.into()]).await;
+    cleo.get("/v1/me").await.refused(401, "unauthenticated");
+}

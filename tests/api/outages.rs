@@ -1,0 +1,102 @@
+//! The database is away or full: a problem with 503 that says to come back, nothing half done, and recovery by itself.
+
+use afterglow::db::Engine;
+use axum::http::Method;
+use chrono::Duration;
+use serde_json::json;
+
+use crate::harness::{Person, Reply, TestApp, both_engines};
+
+both_engines![
+    a_database_that_is_away_is_503_until_it_is_back,
+    a_full_disk_is_503_and_nothing_is_half_done,
+    two_processes_on_one_database_see_each_others_changes,
+];
+
+#[track_caller]
+fn away(reply: Reply) {
+    let seconds: u64 = reply.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&seconds));
+    reply.refused(503, "unavailable");
+}
+
+async fn ask_everything(ana: &Person, bo: &Person) -> Vec<Reply> {
+    let app = &ana.app;
+    let starts_at = (app.now() + Duration::days(2)).to_rfc3339();
+    let login = json!({"email": "ana@example.org", "password": crate::harness::PASSWORD});
+    vec![
+        ana.get("/v1/me").await,
+        ana.get("/v1/checkins").await,
+        ana.post("/v1/checkins", &json!({"mood": 5})).await,
+        ana.request(Method::POST, "/v1/checkins").await.key("k").json(&json!({"mood": 5})).send().await,
+        ana.request(Method::POST, "/v1/auth/logout").await.send().await,
+        bo.get(&format!("/v1/patients/{}/journal/entries", ana.id)).await,
+        bo.post(&format!("/v1/patients/{}/sessions", ana.id), &json!({"kind": "integration", "starts_at": starts_at})).await,
+        app.anon().post("/v1/auth/login", &login).await,
+        app.anon().post("/v1/auth/refresh", &json!({"refresh_token": ana.refresh_token()})).await,
+        app.anon().get("/v1/invitation-codes/00000-00000-0").await,
+        app.anon().get("/readyz").await,
+    ]
+}
+
+/// SQLite's file cannot go away under a process that holds it open.
+async fn a_database_that_is_away_is_503_until_it_is_back(app: TestApp) {
+    if app.engine() == Engine::Sqlite {
+        return;
+    }
+    let (ana, bo) = (app.patient("ana").await, app.therapist("bo").await);
+    ana.checkin(5).await;
+    app.store.cut_off().await;
+    for _ in 0..2 {
+        ask_everything(&ana, &bo).await.into_iter().for_each(away);
+        app.anon().get("/healthz").await.expect(200);
+    }
+    app.store.restore().await;
+    app.anon().get("/readyz").await.expect(200);
+    let kept = ana.get("/v1/checkins").await.expect(200);
+    assert_eq!(kept["items"].as_array().unwrap().len(), 1);
+    for reply in ask_everything(&ana, &bo).await.into_iter().take(4) {
+        assert!(reply.status.is_success(), "{reply:?}");
+    }
+}
+
+/// PostgreSQL's disk cannot be filled from here; its code is in the same list.
+async fn a_full_disk_is_503_and_nothing_is_half_done(app: TestApp) {
+    if app.engine() == Engine::Postgres {
+        return;
+    }
+    let ana = app.patient("ana").await;
+    let pages = app.query("PRAGMA page_count", vec![]).await[0].try_get_by_index::<i64>(0).unwrap();
+    app.query(&format!("PRAGMA max_page_count = {pages}"), vec![]).await;
+    let body = json!({"fields": {"text": "x".repeat(20_000)}});
+    let before = app.count("journal_entries").await;
+    let mut refused = None;
+    for _ in 0..50 {
+        let reply = ana.request(Method::POST, "/v1/journal/entries").await.json(&body).send().await;
+        if reply.status != 201 {
+            refused = Some(reply);
+            break;
+        }
+    }
+    away(refused.expect("the file has room for ever"));
+    let held = app.count("journal_entries").await;
+    assert_eq!(held, app.count("journal_revisions").await, "half an entry");
+    ana.get("/v1/journal/entries").await.expect(200);
+    app.query("PRAGMA max_page_count = 1073741823", vec![]).await;
+    ana.post("/v1/journal/entries", &body).await.expect(201);
+    assert_eq!(app.count("journal_entries").await, held + 1);
+    assert!(held >= before);
+}
+
+async fn two_processes_on_one_database_see_each_others_changes(app: TestApp) {
+    let ana = app.patient("ana").await;
+    let checkin = ana.checkin(5).await;
+    let other = app.beside().await;
+    let elsewhere = |method: Method, path: &str| other.request(method, path, &ana.access_token());
+    let path = format!("/v1/checkins/{}", checkin["id"].as_str().unwrap());
+    assert_eq!(elsewhere(Method::GET, &path).send().await.expect(200), checkin);
+    elsewhere(Method::DELETE, &path).if_match(1).send().await.expect(204);
+    ana.get(&path).await.refused(404, "not_found");
+    elsewhere(Method::POST, "/v1/auth/logout").send().await.expect(204);
+    ana.get("/v1/me").await.refused(401, "unauthenticated");
+}
