@@ -128,7 +128,8 @@ impl Db {
     ) -> Result<Self, DbErr> {
         let (engine, reader, writer) = if opening.url.starts_with("sqlite:") {
             let writer = Database::connect(sqlite_options(opening, 1)).await?;
-            let reader = Database::connect(sqlite_options(opening, opening.max_connections.max(1))).await?;
+            let readers = opening.max_connections.clamp(1, sqlite_readers());
+            let reader = Database::connect(sqlite_options(opening, readers)).await?;
             (Engine::Sqlite, reader, writer)
         } else {
             let pool = Database::connect(postgres_options(opening)).await?;
@@ -258,6 +259,11 @@ async fn next_sync_seq(txn: &DatabaseTransaction, patient: PatientId) -> ApiResu
     );
     let row = txn.query_one_raw(statement).await?.ok_or(ApiError::NotFound)?;
     Ok(row.try_get("", "sync_seq")?)
+}
+
+/// Each connection to SQLite is a thread of its own: more of them than cores only pass the processor around.
+fn sqlite_readers() -> u32 {
+    std::thread::available_parallelism().ok().and_then(|cores| u32::try_from(cores.get()).ok()).unwrap_or(2)
 }
 
 fn sqlite_options(opening: &Opening<'_>, connections: u32) -> ConnectOptions {

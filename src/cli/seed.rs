@@ -75,7 +75,8 @@ fn parse_span(text: &str) -> Result<Duration, String> {
         "h" => Duration::try_hours(number),
         _ => None,
     };
-    span.filter(|span| (Duration::zero()..=Duration::hours(3)).contains(span)).ok_or_else(|| "from 0 to 3h".to_owned())
+    span.filter(|span| (Duration::zero()..=Duration::hours(3)).contains(span))
+        .ok_or_else(|| "from 0 to 3h".to_owned())
 }
 
 /// Fills the database, which is migrated already. Refused in production.

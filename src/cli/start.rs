@@ -50,7 +50,11 @@ async fn put_together(config: Config, alone: bool) -> Result<Started, CliError> 
         made.extend(make_folder(&config.data_dir)?);
         made.extend(keyfile::generate_missing(&config.development_keys_dir(), config.environment)?);
     }
-    let sqlite = config.database_url().starts_with("sqlite:");
+    let url = config.database_url();
+    let sqlite = url.starts_with("sqlite:");
+    if let Some(path) = url.strip_prefix("sqlite://") {
+        close_file(Path::new(path.split('?').next().unwrap_or(path)))?;
+    }
     let lock = if sqlite && alone { Some(lock(&config.data_dir)?) } else { None };
     let keys = keyfile::load(&config.keys, config.environment)?;
     let app = AppState::build(config, &keys, Arc::new(SystemClock), Arc::new(SystemRandom)).await?;
@@ -69,6 +73,17 @@ fn make_folder(dir: &Path) -> Result<Option<PathBuf>, CliError> {
         ))
     })?;
     Ok(Some(dir.to_owned()))
+}
+
+/// Makes the database file readable by its owner only, before SQLite would make it by the umask.
+fn close_file(path: &Path) -> Result<(), CliError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop).map_err(|error| {
+        CliError::Advice(format!(
+            "database.url: {} cannot be written ({error}). Free some space or choose a folder this user may write.",
+            path.display()
+        ))
+    })
 }
 
 /// One serving process a SQLite folder: two would each believe themselves alone.

@@ -3,7 +3,6 @@
 //! read. Every step is verified; the first that does not hold ends the demo with an error.
 
 mod client;
-pub mod phone;
 pub mod receiver;
 mod story;
 

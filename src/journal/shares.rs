@@ -1,6 +1,7 @@
 //! Sharing an entry with one member of the care team, and taking that back.
 
 use axum::{Json, extract::State, http::StatusCode};
+use chrono::Datelike;
 use entity::{
     care_relations,
     ids::{AccountId, JournalEntryId, PatientId},
@@ -109,6 +110,10 @@ async fn share(
     }
     if input.until.is_some_and(|until| until <= tx.now()) {
         return Err(ApiError::invalid_field("/until", "in_the_past", "must lie in the future"));
+    }
+    // SQLite compares instants as text, which holds for years of four digits.
+    if input.until.is_some_and(|until| until.year() > 9_999) {
+        return Err(ApiError::invalid_field("/until", "impossible_time", "must lie before the year 10000"));
     }
     in_care(tx.conn(), patient, member).await?;
     let share = journal_shares::Model {

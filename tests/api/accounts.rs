@@ -31,16 +31,25 @@ async fn an_invited_patient_registers_and_is_in_care(app: TestApp) {
     let code = app.invite(&bo, &json!({"kind": "patient", "label": "Tuesday"})).await;
     let preview = app.anon().get(&format!("/v1/invitation-codes/{code}")).await.expect(200);
     assert_eq!((&preview["kind"], &preview["clinic_name"]), (&json!("patient"), &json!("home")));
-    let reply = app.anon().post("/v1/auth/register", &registration(&code.to_lowercase().replace('-', " "), "ana")).await;
+    let reply = app
+        .anon()
+        .post("/v1/auth/register", &registration(&code.to_lowercase().replace('-', " "), "ana"))
+        .await;
     assert_eq!(reply.headers["cache-control"], "no-store");
     let pair = reply.expect(201);
     assert_eq!((&pair["token_type"], &pair["expires_in"]), (&json!("Bearer"), &json!(600)));
     let ana = app.person("ana", &pair);
     let me = ana.get("/v1/me").await.expect(200);
-    assert_eq!((&me["kind"], &me["email"], &me["time_zone"]), (&json!("patient"), &json!(email("ana")), &json!("Europe/Berlin")));
+    assert_eq!(
+        (&me["kind"], &me["email"], &me["time_zone"]),
+        (&json!("patient"), &json!(email("ana")), &json!("Europe/Berlin"))
+    );
     let team = ana.get("/v1/care-team").await.expect(200);
     assert_eq!(team["items"][0]["member_id"], bo.id.to_string());
-    assert_eq!((&team["items"][0]["display_name"], &team["items"][0]["profession"]), (&json!("bo"), &json!("Psychotherapist")));
+    assert_eq!(
+        (&team["items"][0]["display_name"], &team["items"][0]["profession"]),
+        (&json!("bo"), &json!("Psychotherapist"))
+    );
     app.anon().get(&format!("/v1/invitation-codes/{code}")).await.refused(404, "not_found");
     app.anon().post("/v1/auth/register", &registration(&code, "ben")).await.invalid("/invitation_code");
 }
@@ -96,7 +105,10 @@ async fn an_address_is_taken_once_and_nobody_learns_whose_it_is(app: TestApp) {
     assert_eq!(app.count("accounts").await, accounts);
     // After five addresses the code is burnt.
     for _ in 0..2 {
-        app.anon().post("/v1/auth/register", &registration(&code, "ana")).await.refused(409, "registration_refused");
+        app.anon()
+            .post("/v1/auth/register", &registration(&code, "ana"))
+            .await
+            .refused(409, "registration_refused");
     }
     app.anon().post("/v1/auth/register", &registration(&code, "fresh")).await.invalid("/invitation_code");
 }
@@ -141,7 +153,10 @@ async fn devices_are_listed_and_ended_one_by_one(app: TestApp) {
     let other = app.log_in("ana").await;
     let devices = ana.get("/v1/auth/devices").await.expect(200);
     let items: Vec<&Value> = devices["items"].as_array().unwrap().iter().collect();
-    assert_eq!(items.iter().map(|device| &device["name"]).collect::<Vec<_>>(), ["another device", "ana's phone"]);
+    assert_eq!(
+        items.iter().map(|device| &device["name"]).collect::<Vec<_>>(),
+        ["another device", "ana's phone"]
+    );
     assert_eq!(items.iter().map(|device| &device["current"]).collect::<Vec<_>>(), [false, true]);
     let path = format!("/v1/auth/devices/{}", items[0]["id"].as_str().unwrap());
     ana.delete(&path).await.expect(204);
@@ -169,11 +184,17 @@ async fn ending_a_device_ends_its_pushes(app: TestApp) {
 async fn a_person_changes_name_zone_and_language(app: TestApp) {
     for person in [app.patient("ana").await, app.therapist("bo").await] {
         app.advance(Duration::seconds(1));
-        let patch = json!({"display_name": " Ana Maria ", "time_zone": "America/New_York", "locale": "es-MX"});
+        let patch =
+            json!({"display_name": " Ana Maria ", "time_zone": "America/New_York", "locale": "es-MX"});
         let me = person.patch("/v1/me", 1, &patch).await.expect(200);
-        assert_eq!((&me["display_name"], &me["time_zone"], &me["locale"]), (&json!("Ana Maria"), &json!("America/New_York"), &json!("es-MX")));
+        assert_eq!(
+            (&me["display_name"], &me["time_zone"], &me["locale"]),
+            (&json!("Ana Maria"), &json!("America/New_York"), &json!("es-MX"))
+        );
         assert_eq!(person.get("/v1/me").await.expect(200), me);
-        for (field, wrong) in [("display_name", ""), ("time_zone", "EST5EDT,M3"), ("locale", "*"), ("time_zone", "Nowhere")] {
+        for (field, wrong) in
+            [("display_name", ""), ("time_zone", "EST5EDT,M3"), ("locale", "*"), ("time_zone", "Nowhere")]
+        {
             person.patch("/v1/me", 1, &json!({ field: wrong })).await.invalid(&format!("/{field}"));
         }
     }
@@ -210,7 +231,8 @@ async fn a_hash_of_older_parameters_is_renewed_at_login(app: TestApp) {
     let older = afterglow::accounts::Hashing { memory_kib: 8, iterations: 1, parallelism: 1, concurrency: 1 };
     let older = afterglow::accounts::Passwords::new(older, app.state.random.clone()).unwrap();
     let hash = older.hash(PASSWORD).await.unwrap();
-    app.execute("UPDATE accounts SET password_hash = $1 WHERE id = $2", vec![hash.into(), ana.id.into()]).await;
+    app.execute("UPDATE accounts SET password_hash = $1 WHERE id = $2", vec![hash.into(), ana.id.into()])
+        .await;
     app.log_in("ana").await;
     assert!(stored().await.starts_with("$argon2id$v=19$m=16,t=1,p=1$"));
     app.log_in("ana").await;

@@ -24,14 +24,18 @@ both_engines![
 async fn everybody_sees_their_own_clinic(app: TestApp) {
     let (ana, eve) = (app.patient("ana").await, app.therapist_of("elsewhere", "eve").await);
     let hers = ana.get("/v1/clinic").await.expect(200);
-    assert_eq!((&hers["name"], &hers["country"], &hers["phone"]), (&json!("home"), &json!("DE"), &json!("+49 30 901820")));
+    assert_eq!(
+        (&hers["name"], &hers["country"], &hers["phone"]),
+        (&json!("home"), &json!("DE"), &json!("+49 30 901820"))
+    );
     assert_eq!(eve.get("/v1/clinic").await.expect(200)["name"], "elsewhere");
     assert_eq!(app.therapist("bo").await.get("/v1/clinic").await.expect(200), hers);
 }
 
 async fn a_code_is_shown_once_and_listed_without(app: TestApp) {
     let bo = app.therapist("bo").await;
-    let made = bo.post("/v1/invitations", &json!({"kind": "patient", "label": "Tuesday's"})).await.expect(201);
+    let made =
+        bo.post("/v1/invitations", &json!({"kind": "patient", "label": "Tuesday's"})).await.expect(201);
     assert_eq!(made["code"].as_str().unwrap().len(), 13);
     app.advance(Duration::seconds(1));
     bo.post("/v1/invitations", &json!({"kind": "patient"})).await.expect(201);
@@ -39,7 +43,10 @@ async fn a_code_is_shown_once_and_listed_without(app: TestApp) {
     let items = list["items"].as_array().unwrap();
     assert_eq!((items.len(), &items[1]["id"], &items[1]["label"]), (2, &made["id"], &json!("Tuesday's")));
     assert!(items.iter().all(|item| item.get("code").is_none()), "{list}");
-    assert!(items[0].get("label").is_none() && items[0].get("used_at").is_none(), "absent means none: {list}");
+    assert!(
+        items[0].get("label").is_none() && items[0].get("used_at").is_none(),
+        "absent means none: {list}"
+    );
 }
 
 async fn a_revoked_code_works_no_more(app: TestApp) {
@@ -83,7 +90,11 @@ async fn what_is_wrong_with_an_invitation_is_named(app: TestApp) {
         (&admin, json!({"kind": "staff", "capabilities": []}), "/capabilities"),
         (&admin, json!({"kind": "staff", "capabilities": ["owner"]}), "/capabilities/0"),
         (&admin, json!({"kind": "staff", "capabilities": vec!["admin"; 5]}), "/capabilities"),
-        (&admin, json!({"kind": "staff", "capabilities": ["admin"], "profession": "x".repeat(81)}), "/profession"),
+        (
+            &admin,
+            json!({"kind": "staff", "capabilities": ["admin"], "profession": "x".repeat(81)}),
+            "/profession",
+        ),
     ] {
         who.post("/v1/invitations", &body).await.invalid(pointer);
     }
@@ -139,12 +150,16 @@ async fn invited_staff_get_what_the_admin_gave_them(app: TestApp) {
     let me: Value = cleo.get("/v1/me").await.expect(200);
     assert_eq!((&me["kind"], &me["capabilities"]), (&json!("staff"), &json!(["coordinator", "admin"])));
     cleo.get("/v1/care-team").await.refused(403, "forbidden_role");
-    cleo.get(&format!("/v1/patients/{}/sessions", me["id"].as_str().unwrap())).await.refused(403, "forbidden_role");
+    cleo.get(&format!("/v1/patients/{}/sessions", me["id"].as_str().unwrap()))
+        .await
+        .refused(403, "forbidden_role");
     cleo.post("/v1/checkins", &json!({"mood": 5})).await.refused(403, "forbidden_role");
     // A lost capability counts from the next request on.
     app.invite(&cleo, &json!({"kind": "staff", "capabilities": ["therapist"]})).await;
     app.execute("UPDATE accounts SET capabilities = 'coordinator' WHERE id = $1", vec![cleo.id.into()]).await;
-    cleo.post("/v1/invitations", &json!({"kind": "staff", "capabilities": ["therapist"]})).await.refused(403, "forbidden_role");
+    cleo.post("/v1/invitations", &json!({"kind": "staff", "capabilities": ["therapist"]}))
+        .await
+        .refused(403, "forbidden_role");
     app.execute("UPDATE accounts SET state = 'closed' WHERE id = $1", vec![cleo.id.into()]).await;
     cleo.get("/v1/me").await.refused(401, "unauthenticated");
 }

@@ -48,8 +48,18 @@ async fn only_mood_is_needed(app: TestApp) {
     let ana = app.patient("ana").await;
     let made = ana.checkin(0).await;
     let names: Vec<&String> = made.as_object().unwrap().keys().collect();
-    let mut wanted = ["id", "version", "mood", "emotions", "taken_at", "local_date", "local_time", "time_zone",
-        "created_at", "updated_at"];
+    let mut wanted = [
+        "id",
+        "version",
+        "mood",
+        "emotions",
+        "taken_at",
+        "local_date",
+        "local_time",
+        "time_zone",
+        "created_at",
+        "updated_at",
+    ];
     wanted.sort_unstable();
     assert_eq!(names, wanted, "absent means none");
 }
@@ -68,14 +78,19 @@ async fn a_checkin_lies_on_the_patients_own_calendar(app: TestApp) {
         app.clock.set(now.parse().unwrap());
         ana.patch("/v1/me", 1, &json!({"time_zone": zone})).await.expect(200);
         let made = ana.checkin(5).await;
-        assert_eq!((&made["local_date"], &made["local_time"], &made["time_zone"]), (&json!(date), &json!(time), &json!(zone)));
+        assert_eq!(
+            (&made["local_date"], &made["local_time"], &made["time_zone"]),
+            (&json!(date), &json!(time), &json!(zone))
+        );
     }
 }
 
 async fn a_form_filled_in_offline_keeps_its_time(app: TestApp) {
     let ana = app.patient("ana").await;
     let at = |hours: i64| (app.now() + Duration::hours(hours)).to_rfc3339();
-    let made = send(&ana, &json!({"mood": 5, "taken_at": at(-30), "started_at": at(-31), "scheduled_at": at(-32)})).await;
+    let made =
+        send(&ana, &json!({"mood": 5, "taken_at": at(-30), "started_at": at(-31), "scheduled_at": at(-32)}))
+            .await;
     let instant = |field: &str| made[field].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
     assert_eq!(instant("taken_at"), app.now() - Duration::hours(30));
     assert_eq!(instant("started_at"), app.now() - Duration::hours(31));
@@ -136,7 +151,10 @@ async fn a_patch_keeps_clears_and_sets(app: TestApp) {
     app.advance(Duration::minutes(1));
     let clear = json!({"anxiety": null, "energy": null, "sleep_hours": null, "emotions": null, "note": null});
     let cleared = ana.patch(&path(&made), 2, &clear).await.expect(200);
-    assert!(["anxiety", "energy", "sleep_hours", "note"].iter().all(|field| cleared.get(field).is_none()), "{cleared}");
+    assert!(
+        ["anxiety", "energy", "sleep_hours", "note"].iter().all(|field| cleared.get(field).is_none()),
+        "{cleared}"
+    );
     assert_eq!((&cleared["emotions"], &cleared["mood"]), (&json!([]), &json!(6)));
     assert_ne!(cleared["updated_at"], made["updated_at"]);
     assert_eq!(cleared["created_at"], made["created_at"]);
@@ -145,7 +163,11 @@ async fn a_patch_keeps_clears_and_sets(app: TestApp) {
     let set = ana.patch(&path(&made), 3, &json!({"note": "other", "sleep_hours": 8})).await.expect(200);
     assert_eq!((&set["note"], &set["sleep_hours"]), (&json!("other"), &json!(8.0)));
     assert_eq!(ana.get(&path(&made)).await.expect(200), set);
-    for (patch, pointer) in [(json!({"mood": 11}), "/mood"), (json!({"note": ""}), "/note"), (json!({"taken_at": "x"}), "/taken_at")] {
+    for (patch, pointer) in [
+        (json!({"mood": 11}), "/mood"),
+        (json!({"note": ""}), "/note"),
+        (json!({"taken_at": "x"}), "/taken_at"),
+    ] {
         ana.patch(&path(&made), 4, &patch).await.invalid(pointer);
     }
 }

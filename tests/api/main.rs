@@ -1,4 +1,11 @@
 //! The API from outside, on both engines: SQLite always, PostgreSQL where it is.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::too_many_lines,
+    reason = "a test that panics has failed, which is what it is for, and its tables are as long as they are"
+)]
 
 mod harness;
 
@@ -12,8 +19,10 @@ mod malformed;
 mod openapi;
 mod outages;
 mod plaintext;
-mod sealing;
+mod reminders;
 mod schema;
+mod sealing;
+mod sessions;
 
 use afterglow::db::Engine;
 

@@ -25,7 +25,11 @@ const NO_ID: &str = "0198f000-0000-7000-8000-000000000000";
 /// A request of the person who may do this, about something that may not be there.
 async fn request(app: &TestApp, operation: &Operation) -> Request {
     let (ana, bo) = (app.patient("ana").await, app.therapist("bo").await);
-    let who = if operation.path.contains("patient_id") || operation.path.contains("invitations") { &bo } else { &ana };
+    let who = if operation.path.contains("patient_id") || operation.path.contains("invitations") {
+        &bo
+    } else {
+        &ana
+    };
     let who = if operation.id == "update_session" { &bo } else { who };
     let path = operation.path.replace("{patient_id}", &ana.id.to_string());
     let path = path.replace("{id}", NO_ID).replace("{member_id}", &bo.id.to_string());
@@ -62,7 +66,8 @@ async fn every_operation_with_a_body_takes_only_one_json_object(app: TestApp) {
         let deep = format!("{{\"x\":{}{}}}", "[".repeat(30_000), "]".repeat(30_000));
         let reply = request(&app, &operation).await.text(deep).send().await;
         assert!([400, 422].contains(&reply.status.as_u16()), "{}: {}", operation.id, reply.json());
-        let reply = request(&app, &operation).await.bytes("{}").header("content-type", "text/plain").send().await;
+        let reply =
+            request(&app, &operation).await.bytes("{}").header("content-type", "text/plain").send().await;
         reply.refused(415, "unsupported_media_type");
         app.advance(chrono::Duration::minutes(16));
     }
@@ -154,7 +159,13 @@ async fn bodies_end_where_the_operation_says(app: TestApp) {
 
 async fn what_is_not_json_is_415(app: TestApp) {
     let ana = app.patient("ana").await;
-    for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/jsonx", "json"] {
+    for kind in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+        "application/jsonx",
+        "json",
+    ] {
         let request = ana.request(Method::POST, "/v1/checkins").await.bytes("{\"mood\":5}");
         request.header("content-type", kind).send().await.refused(415, "unsupported_media_type");
     }
@@ -167,7 +178,9 @@ async fn what_is_not_json_is_415(app: TestApp) {
 
 async fn unknown_paths_and_methods_are_problems_too(app: TestApp) {
     let ana = app.patient("ana").await;
-    for path in ["/", "/v1", "/v1/", "/v2/checkins", "/v1/checkins/", "/v1//checkins", "/V1/checkins", "/v1/checkin"] {
+    for path in
+        ["/", "/v1", "/v1/", "/v2/checkins", "/v1/checkins/", "/v1//checkins", "/V1/checkins", "/v1/checkin"]
+    {
         assert_eq!(ana.get(path).await.status, 404, "{path}");
         assert_eq!(app.anon().get(path).await.status, 404, "{path}");
     }
@@ -178,7 +191,8 @@ async fn unknown_paths_and_methods_are_problems_too(app: TestApp) {
         (Method::TRACE, "/v1/me", "GET,HEAD,PATCH"),
     ] {
         let reply = ana.request(method.clone(), path).await.send().await;
-        let mut given: Vec<&str> = reply.headers["allow"].to_str().unwrap().split(',').map(str::trim).collect();
+        let mut given: Vec<&str> =
+            reply.headers["allow"].to_str().unwrap().split(',').map(str::trim).collect();
         given.sort_unstable();
         assert_eq!(given.join(","), allowed, "{method} {path}");
         reply.refused(405, "method_not_allowed");
@@ -242,7 +256,10 @@ async fn text_is_kept_byte_for_byte(app: TestApp) {
         let made = ana.post("/v1/checkins", &json!({"mood": 5, "note": text})).await.expect(201);
         let path = format!("/v1/checkins/{}", made["id"].as_str().unwrap());
         assert_eq!(ana.get(&path).await.expect(200)["note"], text);
-        let made = ana.post("/v1/journal/entries", &json!({"title": text, "fields": {"text": text}})).await.expect(201);
+        let made = ana
+            .post("/v1/journal/entries", &json!({"title": text, "fields": {"text": text}}))
+            .await
+            .expect(201);
         let path = format!("/v1/journal/entries/{}", made["id"].as_str().unwrap());
         let kept = ana.get(&path).await.expect(200);
         assert_eq!((&kept["title"], &kept["fields"]["text"]), (&json!(text), &json!(text)));

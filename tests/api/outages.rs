@@ -31,7 +31,11 @@ async fn ask_everything(ana: &Person, bo: &Person) -> Vec<Reply> {
         ana.request(Method::POST, "/v1/checkins").await.key("k").json(&json!({"mood": 5})).send().await,
         ana.request(Method::POST, "/v1/auth/logout").await.send().await,
         bo.get(&format!("/v1/patients/{}/journal/entries", ana.id)).await,
-        bo.post(&format!("/v1/patients/{}/sessions", ana.id), &json!({"kind": "integration", "starts_at": starts_at})).await,
+        bo.post(
+            &format!("/v1/patients/{}/sessions", ana.id),
+            &json!({"kind": "integration", "starts_at": starts_at}),
+        )
+        .await,
         app.anon().post("/v1/auth/login", &login).await,
         app.anon().post("/v1/auth/refresh", &json!({"refresh_token": ana.refresh_token()})).await,
         app.anon().get("/v1/invitation-codes/00000-00000-0").await,

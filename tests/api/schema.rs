@@ -8,7 +8,7 @@ use entity::{
     data_map::{Erasure, Export, Form, Owner},
 };
 use migration::{Migrator, MigratorTrait};
-use sea_orm::{ColumnTrait, EntityName, EntityTrait, IdenStatic, Iterable, sea_query::ColumnType};
+use sea_orm::{ColumnTrait, EntityTrait, IdenStatic, Iterable, sea_query::ColumnType};
 
 use crate::harness::{TestApp, both_engines};
 

@@ -40,7 +40,8 @@ async fn checkin(person: &Person, note: &str) -> String {
 
 const NOTE: &str = "SELECT detail_sealed AS sealed FROM checkins WHERE id = $1";
 const PUT_NOTE: &str = "UPDATE checkins SET detail_sealed = $1 WHERE id = $2";
-const BODY: &str = "SELECT body_sealed AS sealed FROM journal_revisions WHERE entry_id = $1 AND revision = $2";
+const BODY: &str =
+    "SELECT body_sealed AS sealed FROM journal_revisions WHERE entry_id = $1 AND revision = $2";
 const PUT_BODY: &str = "UPDATE journal_revisions SET body_sealed = $1 WHERE entry_id = $2 AND revision = $3";
 
 async fn d3_a_flipped_bit_anywhere_fails_closed(app: TestApp) {
@@ -54,7 +55,9 @@ async fn d3_a_flipped_bit_anywhere_fails_closed(app: TestApp) {
         app.execute(PUT_NOTE, vec![altered.into(), id(&note)]).await;
         closed(ana.get(&path).await, &["secret"]);
     }
-    for cut in [vec![], whole[..10].to_vec(), whole[..whole.len() - 1].to_vec(), [whole.clone(), vec![0]].concat()] {
+    for cut in
+        [vec![], whole[..10].to_vec(), whole[..whole.len() - 1].to_vec(), [whole.clone(), vec![0]].concat()]
+    {
         app.execute(PUT_NOTE, vec![cut.into(), id(&note)]).await;
         closed(ana.get(&path).await, &["secret"]);
         closed(ana.get("/v1/checkins").await, &["secret"]);
@@ -68,7 +71,8 @@ async fn d3_a_flipped_bit_anywhere_fails_closed(app: TestApp) {
 async fn d3_texts_swapped_between_rows_fail_closed(app: TestApp) {
     let ana = app.patient("ana").await;
     let (one, other) = (checkin(&ana, "first secret").await, checkin(&ana, "second secret").await);
-    let (first, second) = (sealed(&app, NOTE, vec![id(&one)]).await, sealed(&app, NOTE, vec![id(&other)]).await);
+    let (first, second) =
+        (sealed(&app, NOTE, vec![id(&one)]).await, sealed(&app, NOTE, vec![id(&other)]).await);
     app.execute(PUT_NOTE, vec![second.into(), id(&one)]).await;
     app.execute(PUT_NOTE, vec![first.into(), id(&other)]).await;
     for note in [one, other] {
@@ -120,11 +124,13 @@ async fn d3_swapped_data_keys_open_nothing(app: TestApp) {
     let note = checkin(&ana, "her note").await;
     let key = "SELECT wrapped AS sealed FROM data_keys WHERE owner_kind = 'patient' AND owner_id = $1";
     let put = "UPDATE data_keys SET wrapped = $1 WHERE owner_kind = 'patient' AND owner_id = $2";
-    let (hers, his) = (sealed(&app, key, vec![ana.id.into()]).await, sealed(&app, key, vec![ben.id.into()]).await);
+    let (hers, his) =
+        (sealed(&app, key, vec![ana.id.into()]).await, sealed(&app, key, vec![ben.id.into()]).await);
     app.execute(put, vec![his.clone().into(), ana.id.into()]).await;
     closed(ana.get(&format!("/v1/checkins/{note}")).await, &["her note"]);
     app.execute(put, vec![hers.into(), ana.id.into()]).await;
     assert_eq!(ana.get(&format!("/v1/checkins/{note}")).await.expect(200)["note"], "her note");
-    app.execute("DELETE FROM data_keys WHERE owner_kind = 'patient' AND owner_id = $1", vec![ana.id.into()]).await;
+    app.execute("DELETE FROM data_keys WHERE owner_kind = 'patient' AND owner_id = $1", vec![ana.id.into()])
+        .await;
     ana.get(&format!("/v1/checkins/{note}")).await.refused(401, "unauthenticated");
 }

@@ -2,14 +2,13 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use afterglow::{db::Engine, demo::phone::Scripted};
+use afterglow::{db::Engine, demo::receiver::Scripted};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use crate::{
     child::{PATIENCE, Running, eventually},
     harness::{PASSWORD, email},
-    practice::status,
     world::{BATCH, World, run},
 };
 
@@ -38,17 +37,17 @@ fn what_was_acknowledged_on_postgres_is_there_after_a_kill() {
 async fn no_reminder_is_lost(world: Arc<World>) {
     world.fill(REMINDERS).await;
     // One phone of the third batch never answers, so that this batch is surely under way when the first kill comes.
-    world.push.respond_with("phone-120", [Scripted { hang: true, ..status(0) }]);
+    world.push.respond_with("phone-120", vec![Scripted::hang()]);
     let mut server = Running::start(world.afterglow(&["serve"]));
     let arrived = world.push.wait_for(3 * BATCH, PATIENCE).await.len();
     server.kill();
     assert_eq!(arrived, 3 * BATCH, "{}", server.said());
     // The second kill comes anywhere, but before the end, which this one keeps away.
-    world.push.respond_with("phone-330", [Scripted { hang: true, ..status(0) }]);
+    world.push.respond_with("phone-330", vec![Scripted::hang()]);
     let mut server = Running::start(world.afterglow(&["serve"]));
     let arrived = world.push.wait_for(5 * BATCH + 17, PATIENCE).await.len();
     server.kill();
-    world.push.respond_with("phone-330", []);
+    world.push.respond_with("phone-330", vec![]);
     assert!((5 * BATCH + 17..REMINDERS).contains(&arrived), "{arrived}: {}", server.said());
     let mut server = Running::start(world.afterglow(&["serve"]));
     world.accepted(REMINDERS as u64).await;

@@ -1,7 +1,7 @@
 //! What becomes of a reminder for every answer a push service can give.
 
 use afterglow::{
-    demo::phone::{PushReceiver, Scripted},
+    demo::receiver::{PushReceiver, Scripted},
     scheduler,
 };
 use chrono::Duration;
@@ -37,7 +37,7 @@ async fn a_due_reminder_is_accepted_and_the_next_one_is_planned_with_it(app: Tes
     assert_eq!((report.claimed, report.accepted), (1, 1));
     let received = practice.push.received();
     assert_eq!(received.len(), 1);
-    assert_eq!(flaws(&received[0]), Vec::<&String>::new());
+    assert_eq!(flaws(&received[0]), &[] as &[String]);
     assert_eq!(received[0].header("ttl"), Some("14400"), "until it expires, four hours later");
     assert!(!received[0].plaintext_json["notification"]["title"].as_str().unwrap().is_empty());
     let rows = practice.rows_of(&practice.ana, rule).await;
@@ -55,7 +55,7 @@ async fn a_device_that_is_gone_is_switched_off_and_the_ledger_says_so(app: TestA
     let practice = Practice::open(&app).await;
     let phone = practice.phone(&practice.ana, "phone").await;
     practice.daily(&practice.ana, "14:00").await;
-    practice.push.respond_with("phone", [status(410)]);
+    practice.push.respond_with("phone", vec![status(410)]);
     practice.at("2026-11-22T14:00");
     assert_eq!(practice.tick().await.suppressed, 1);
     assert_eq!(practice.reads(&practice.ana).await[0], ("suppressed".into(), "no_device".into()));
@@ -87,7 +87,7 @@ async fn an_overloaded_service_is_asked_again_when_it_said_and_not_before(app: T
     let practice = Practice::open(&app).await;
     practice.phone(&practice.ana, "phone").await;
     let rule = practice.daily(&practice.ana, "14:00").await;
-    practice.push.respond_with("phone", [Scripted { retry_after: Some(120), ..status(429) }]);
+    practice.push.respond_with("phone", vec![status(429).retry_after("120")]);
     practice.at("2026-11-22T14:00");
     assert_eq!(practice.tick().await.retrying, 1);
     let row = practice.first(&practice.ana, rule).await;
@@ -107,7 +107,7 @@ async fn a_failing_service_is_tried_again_with_the_same_topic(app: TestApp) {
     let practice = Practice::open(&app).await;
     practice.phone(&practice.ana, "phone").await;
     let rule = practice.daily(&practice.ana, "14:00").await;
-    practice.push.respond_with("phone", [status(500), status(503)]);
+    practice.push.respond_with("phone", vec![status(500), status(503)]);
     let sent = practice.live_until(&practice.ana, local("2026-11-22T15:00")).await;
     assert_eq!(sent.len(), 1);
     let row = practice.first(&practice.ana, rule).await;
@@ -124,7 +124,7 @@ fn a_service_that_never_answers_costs_one_attempt() {
         let practice = Practice::open(&app).await;
         practice.phone(&practice.ana, "phone").await;
         let rule = practice.daily(&practice.ana, "14:00").await;
-        practice.push.respond_with("phone", [Scripted { hang: true, ..status(0) }]);
+        practice.push.respond_with("phone", vec![Scripted::hang()]);
         practice.at("2026-11-22T14:00");
         assert_eq!(practice.tick().await.retrying, 1);
         let row = practice.first(&practice.ana, rule).await;
@@ -159,7 +159,7 @@ async fn refusals_leave_the_origin_alone_and_keep_the_devices(app: TestApp) {
         let patient = app.patient_of(&practice.bo, name).await;
         let phone = practice.phone(&patient, name).await;
         practice.daily(&patient, "14:00").await;
-        practice.push.respond_with(name, [status(403)]);
+        practice.push.respond_with(name, vec![status(403)]);
         refused.push((patient, phone));
     }
     practice.phone(&practice.ana, "ana").await;
@@ -229,7 +229,7 @@ async fn one_device_that_accepts_is_enough(app: TestApp) {
     practice.phone(&practice.ana, "phone").await;
     let tablet = practice.phone(&practice.ana, "tablet").await;
     let rule = practice.daily(&practice.ana, "14:00").await;
-    practice.push.respond_with("tablet", [status(500)]);
+    practice.push.respond_with("tablet", vec![status(500)]);
     practice.at("2026-11-22T14:00");
     assert_eq!(practice.tick().await.accepted, 1);
     let row = practice.first(&practice.ana, rule).await;
@@ -245,7 +245,7 @@ async fn a_second_try_skips_the_devices_that_took_it(app: TestApp) {
     practice.phone(&practice.ana, "phone").await;
     practice.phone(&practice.ana, "tablet").await;
     let rule = practice.daily(&practice.ana, "14:00").await;
-    practice.push.respond_with("tablet", [status(500)]);
+    practice.push.respond_with("tablet", vec![status(500)]);
     practice.at("2026-11-22T14:00");
     practice.tick().await;
     // As if the worker had not got so far as to say that one device is enough.
@@ -265,7 +265,7 @@ async fn a_worker_that_overslept_its_lease_changes_nothing(app: TestApp) {
     let phone = register(&practice.ana, &device).await;
     let rule = practice.daily(&practice.ana, "14:00").await;
     practice.at("2026-11-22T14:00");
-    let sleepy = app.replica().await;
+    let sleepy = app.beside().await.state;
     let overslept = sleepy.clone();
     let sleeping = tokio::spawn(async move { scheduler::tick(&overslept).await.unwrap() });
     let slow = gate.next().await;

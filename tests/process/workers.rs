@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use afterglow::{db::Engine, demo::phone::Scripted};
+use afterglow::{db::Engine, demo::receiver::Scripted};
 
 use crate::{
     child::{PATIENCE, Running},
-    practice::status,
     world::{BATCH, World, run},
 };
 
@@ -39,7 +38,7 @@ async fn two_workers_deliver_each_once(world: Arc<World>) {
 async fn a_frozen_worker_changes_nothing(world: Arc<World>) {
     world.fill(BATCH).await;
     // The first worker cannot end its batch, because one phone does not answer it.
-    world.push.respond_with("phone-20", [Scripted { hang: true, ..status(0) }]);
+    world.push.respond_with("phone-20", vec![Scripted::hang()]);
     let mut frozen = Running::start(world.afterglow(&["worker"]));
     assert_eq!(world.push.wait_for(BATCH, PATIENCE).await.len(), BATCH, "{}", frozen.said());
     frozen.signal("STOP");

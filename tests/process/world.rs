@@ -10,7 +10,7 @@ use afterglow::{
     clock::{Clock, SystemClock, SystemRandom},
     config::Config,
     db::Engine,
-    demo::phone::{PushReceiver, Received},
+    demo::receiver::{PushReceiver, Received},
     push::{Address, seal},
     reminders::{
         RULE, recurring_facts, row_of,
@@ -138,7 +138,7 @@ impl World {
 
     async fn subscribe(&self, txn: &DatabaseTransaction, owner: AccountId, key: &DataKey, name: &str) {
         let (app, now) = (&self.app, SystemClock.now());
-        let device = self.push.subscribe(name).unwrap();
+        let device = self.push.subscribe(name);
         let id = SubscriptionId(app.random.uuid_v7(now));
         let address = Address {
             endpoint: device.endpoint,

@@ -38,7 +38,11 @@ async fn h8_one_key_fifty_times_at_once_has_one_effect_and_one_answer(app: TestA
     let bodies = [
         ("/v1/checkins", "checkins", json!({"mood": 3, "note": "once"})),
         ("/v1/journal/entries", "journal_entries", json!({"fields": {"text": "once"}})),
-        ("/v1/reminders", "reminders", json!({"category": "mindfulness", "schedule": {"kind": "daily", "time": "20:00"}})),
+        (
+            "/v1/reminders",
+            "reminders",
+            json!({"category": "mindfulness", "schedule": {"kind": "daily", "time": "20:00"}}),
+        ),
     ];
     for (path, table, body) in bodies {
         let replies = fifty(&ana, path, "once", body).await;
@@ -98,7 +102,8 @@ async fn h8_a_key_is_forgotten_after_a_day(app: TestApp) {
 async fn h8_one_session_is_scheduled_once_with_its_reminders(app: TestApp) {
     let (ana, bo) = (app.patient("ana").await, app.therapist("bo").await);
     let path = format!("/v1/patients/{}/sessions", ana.id);
-    let body = json!({"kind": "dosing", "route": "im", "starts_at": (app.now() + Duration::days(9)).to_rfc3339()});
+    let body =
+        json!({"kind": "dosing", "route": "im", "starts_at": (app.now() + Duration::days(9)).to_rfc3339()});
     let first = create(&bo, &path, "k", &body).await.expect(201);
     let planned = app.count("notifications").await;
     assert!(planned > 10);
@@ -130,7 +135,11 @@ async fn h9_of_fifty_edits_at_once_one_wins(app: TestApp) {
     for (person, path, field) in targets {
         let asked = (0..50).map(|number| {
             let (person, path) = (person.clone(), path.clone());
-            let value = if field == "duration_minutes" { json!(30 + number) } else { json!(format!("edit {number}")) };
+            let value = if field == "duration_minutes" {
+                json!(30 + number)
+            } else {
+                json!(format!("edit {number}"))
+            };
             tokio::spawn(async move { person.patch(&path, 1, &json!({ field: value })).await })
         });
         let replies: Vec<Reply> = join_all(asked).await.into_iter().map(Result::unwrap).collect();
@@ -168,6 +177,10 @@ async fn h9_two_people_with_one_invitation_are_one_account(app: TestApp) {
     });
     let replies: Vec<Reply> = join_all(asked).await.into_iter().map(Result::unwrap).collect();
     assert_eq!(replies.iter().filter(|reply| reply.status == 201).count(), 1, "{:?}", tally(&replies));
-    assert!(replies.iter().all(|reply| [201, 409, 422].contains(&reply.status.as_u16())), "{:?}", tally(&replies));
+    assert!(
+        replies.iter().all(|reply| [201, 409, 422].contains(&reply.status.as_u16())),
+        "{:?}",
+        tally(&replies)
+    );
     assert_eq!(app.count("accounts").await, before + 1);
 }

@@ -34,9 +34,13 @@ async fn fill(person: &Person, bo: &Person, count: i64) {
         person.entry(&format!("entry {number} of {}", person.name)).await;
         bo.schedule(person, "integration", person.app.now() + Duration::days(3 + number)).await;
     }
-    let reminder = json!({"category": "mindfulness", "schedule": {"kind": "daily", "time": "20:00"}, "title": "mine"});
+    let reminder =
+        json!({"category": "mindfulness", "schedule": {"kind": "daily", "time": "20:00"}, "title": "mine"});
     person.post("/v1/reminders", &reminder).await.expect(201);
-    person.post("/v1/push/subscriptions", &subscription(&format!("http://127.0.0.1:65530/{}", person.name))).await.expect(201);
+    person
+        .post("/v1/push/subscriptions", &subscription(&format!("http://127.0.0.1:65530/{}", person.name)))
+        .await
+        .expect(201);
 }
 
 fn items(list: &Value) -> &Vec<Value> {
@@ -137,7 +141,11 @@ async fn z2_rights_that_ended_are_not_in_any_list(app: TestApp) {
     let session = bo.schedule(&ana, "integration", app.now() + Duration::days(8)).await;
     ana.delete(&format!("/v1/care-team/{}", bo.id)).await.expect(204);
     let base = format!("/v1/patients/{}", ana.id);
-    for path in [format!("{base}/journal/entries"), format!("{base}/journal/entries/{entry}"), format!("{base}/sessions")] {
+    for path in [
+        format!("{base}/journal/entries"),
+        format!("{base}/journal/entries/{entry}"),
+        format!("{base}/sessions"),
+    ] {
         bo.get(&path).await.refused(404, "not_found");
     }
     let session = format!("/v1/sessions/{}", session["id"].as_str().unwrap());

@@ -14,16 +14,36 @@ both_engines![
 ];
 
 const SERVERS_OWN: [&str; 12] = [
-    "id", "role", "kind_", "clinic_id", "patient_id", "member_id", "account_id", "version", "created_at", "updated_at",
-    "flagged", "state_",
+    "id",
+    "role",
+    "kind_",
+    "clinic_id",
+    "patient_id",
+    "member_id",
+    "account_id",
+    "version",
+    "created_at",
+    "updated_at",
+    "flagged",
+    "state_",
 ];
 
 /// What is in the tables that people write to.
 async fn contents(app: &TestApp) -> Vec<i64> {
     let mut counts = Vec::new();
-    for table in ["accounts", "invitations", "checkins", "journal_entries", "journal_revisions", "journal_shares",
-        "sessions", "reminders", "notifications", "care_relations", "tombstones"]
-    {
+    for table in [
+        "accounts",
+        "invitations",
+        "checkins",
+        "journal_entries",
+        "journal_revisions",
+        "journal_shares",
+        "sessions",
+        "reminders",
+        "notifications",
+        "care_relations",
+        "tombstones",
+    ] {
         counts.push(app.count(table).await);
     }
     counts
@@ -34,9 +54,17 @@ fn bodies(app: &TestApp, ana: &Person) -> Vec<(&'static str, String, Value)> {
     vec![
         ("ana", "/v1/checkins".into(), json!({"mood": 5})),
         ("ana", "/v1/journal/entries".into(), json!({"fields": {"text": "words"}})),
-        ("ana", "/v1/reminders".into(), json!({"category": "mindfulness", "schedule": {"kind": "daily", "time": "20:00"}})),
+        (
+            "ana",
+            "/v1/reminders".into(),
+            json!({"category": "mindfulness", "schedule": {"kind": "daily", "time": "20:00"}}),
+        ),
         ("bo", "/v1/invitations".into(), json!({"kind": "patient"})),
-        ("bo", format!("/v1/patients/{}/sessions", ana.id), json!({"kind": "integration", "starts_at": starts_at})),
+        (
+            "bo",
+            format!("/v1/patients/{}/sessions", ana.id),
+            json!({"kind": "integration", "starts_at": starts_at}),
+        ),
     ]
 }
 
@@ -77,7 +105,12 @@ async fn z3_nobody_shares_with_somebody_outside_their_care_team(app: TestApp) {
     let nobody = ana.put(&path, &json!({})).await;
     assert_eq!(nobody.status, 404);
     for stranger in [&dee, &eve, &ben, &ana, &app.admin().await] {
-        assert_eq!(ana.share(&entry, stranger, &json!({})).await.shape(), nobody.shape(), "{}", stranger.name);
+        assert_eq!(
+            ana.share(&entry, stranger, &json!({})).await.shape(),
+            nobody.shape(),
+            "{}",
+            stranger.name
+        );
     }
     assert_eq!(app.count("journal_shares").await, 0);
     ana.delete(&format!("/v1/care-team/{}", dee.id)).await.refused(404, "not_found");
@@ -89,10 +122,15 @@ async fn z3_nobody_shares_or_changes_what_is_anothers(app: TestApp) {
     ana.share(&entry, &bo, &json!({})).await.expect(200);
     ben.share(&entry, &bo, &json!({})).await.refused(404, "not_found");
     ben.unshare(&entry, &bo).await.refused(404, "not_found");
-    ben.patch(&format!("/v1/journal/entries/{entry}"), 1, &json!({"title": "his"})).await.refused(404, "not_found");
+    ben.patch(&format!("/v1/journal/entries/{entry}"), 1, &json!({"title": "his"}))
+        .await
+        .refused(404, "not_found");
     ben.delete_at(&format!("/v1/journal/entries/{entry}"), 1).await.refused(404, "not_found");
     bo.get(&format!("/v1/patients/{}/journal/entries/{entry}", ben.id)).await.refused(404, "not_found");
-    assert_eq!(bo.get(&format!("/v1/patients/{}/journal/entries/{entry}", ana.id)).await.expect(200)["title"], "hers");
+    assert_eq!(
+        bo.get(&format!("/v1/patients/{}/journal/entries/{entry}", ana.id)).await.expect(200)["title"],
+        "hers"
+    );
     let device = ana.get("/v1/auth/devices").await.expect(200)["items"][0]["id"].as_str().unwrap().to_owned();
     ben.delete(&format!("/v1/auth/devices/{device}")).await.refused(404, "not_found");
     ana.get("/v1/me").await.expect(200);
@@ -119,7 +157,9 @@ async fn z3_a_hostile_path_is_no_id(app: TestApp) {
     let (ana, bo) = (app.patient("ana").await, app.therapist("bo").await);
     let plain = "0198f00000007000800000000000000f";
     let braced = "%7B0198f000-0000-7000-8000-000000000000%7D";
-    for id in ["x", "1", "-1", "null", "%00", "'%20OR%201=1--", "..%2F..%2Fetc", "%F0%9F%90%A4", plain, braced, "*"] {
+    for id in
+        ["x", "1", "-1", "null", "%00", "'%20OR%201=1--", "..%2F..%2Fetc", "%F0%9F%90%A4", plain, braced, "*"]
+    {
         for path in ["checkins", "journal/entries", "sessions", "reminders"] {
             ana.get(&format!("/v1/{path}/{id}")).await.invalid("path/id");
         }

@@ -86,9 +86,11 @@ fn kid_tricks(forge: &Forge) -> Vec<(&'static str, String)> {
 
 fn algorithm_tricks(app: &TestApp, forge: &Forge, public: &[u8]) -> Vec<(&'static str, String)> {
     let kid = forge.header.kid.clone().unwrap();
-    let hmac_with = |key: &[u8], text: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text).as_ref().to_vec();
+    let hmac_with =
+        |key: &[u8], text: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text).as_ref().to_vec();
     let header = |alg: &str| json!({"alg": alg, "typ": "at+jwt", "kid": kid});
-    let pem = format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", BASE64_STANDARD.encode(public));
+    let pem =
+        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", BASE64_STANDARD.encode(public));
     let other = KeySet::generate().unwrap().signing.remove(0);
     let stranger = EncodingKey::from_ed_der(&other.pkcs8);
     let honest: Vec<&str> = forge.honest.split('.').collect();
@@ -101,7 +103,10 @@ fn algorithm_tricks(app: &TestApp, forge: &Forge, public: &[u8]) -> Vec<(&'stati
         ("no signature", format!("{}.{}.", honest[0], honest[1])),
         ("two parts", format!("{}.{}", honest[0], honest[1])),
         ("HS256 with the public key", forge.raw(&header("HS256"), |text| hmac_with(public, text))),
-        ("HS256 with the public key as PEM", forge.raw(&header("HS256"), |text| hmac_with(pem.as_bytes(), text))),
+        (
+            "HS256 with the public key as PEM",
+            forge.raw(&header("HS256"), |text| hmac_with(pem.as_bytes(), text)),
+        ),
         ("EdDSA header, HMAC signature", forge.raw(&header("EdDSA"), |text| hmac_with(public, text))),
         ("ES256", forge.raw(&header("ES256"), |_| vec![0; 64])),
         ("RS256", forge.raw(&header("RS256"), |_| vec![1; 256])),
@@ -210,7 +215,9 @@ async fn s4_a_token_ends_on_the_second_and_with_its_login(app: TestApp) {
 async fn s4_only_one_plain_authorization_header_counts(app: TestApp) {
     let ana = app.patient("ana").await;
     let token = ana.access_token();
-    for header in [token.clone(), format!("Basic {token}"), format!("Bearer{token}"), "Bearer".into(), "Bearer ".into()] {
+    for header in
+        [token.clone(), format!("Basic {token}"), format!("Bearer{token}"), "Bearer".into(), "Bearer ".into()]
+    {
         let request = app.anon().request(Method::GET, "/v1/me").await.header("authorization", &header);
         assert_eq!(request.send().await.status, 401, "{header}");
     }

@@ -48,10 +48,14 @@ async fn s1_a_replayed_refresh_token_ends_the_login(app: TestApp) {
     refresh(&app, &first).await.refused(401, "unauthenticated");
     assert!(!is_logged_in(&app, &text(&pair, "access_token")).await, "the login survived");
     refresh(&app, &third).await.refused(401, "unauthenticated");
-    let rows = app.query("SELECT outcome FROM audit_events WHERE action = 'accounts.refresh_reuse'", vec![]).await;
+    let rows =
+        app.query("SELECT outcome FROM audit_events WHERE action = 'accounts.refresh_reuse'", vec![]).await;
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0].try_get::<String>("", "outcome").unwrap(), "refused");
-    assert!(is_logged_in(&app, &app.patient("ana").await.access_token()).await, "another device was logged out too");
+    assert!(
+        is_logged_in(&app, &app.patient("ana").await.access_token()).await,
+        "another device was logged out too"
+    );
 }
 
 async fn s1_a_stolen_token_used_first_ends_both(app: TestApp) {

@@ -49,7 +49,7 @@ pub async fn assign(app: &TestApp, patient: &Person, member: &Person) {
 }
 
 /// What a push carries, so that the device can report.
-fn receipt(app: &TestApp, recipient: &Person, notification: &str) -> String {
+pub fn receipt(app: &TestApp, recipient: &Person, notification: &str) -> String {
     let notification: Uuid = notification.parse().unwrap();
     let ids = [recipient.id.as_bytes().as_slice(), notification.as_bytes()];
     let tag = app.state.receipt_mac.sign(&ids);

@@ -30,6 +30,7 @@ impl Request {
             path: path.to_owned(),
             headers: HeaderMap::new(),
             body: Bytes::new(),
+            router: app.router.clone(),
         }
     }
 

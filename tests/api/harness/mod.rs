@@ -109,8 +109,7 @@ impl TestApp {
 
     /// Another process on the same database, with the same keys and the same clock.
     pub async fn beside(&self) -> Beside {
-        let state = build(&self.store, &self.keys, self.clock.clone()).await;
-        Beside { app: self.clone(), router: app::router(state) }
+        Beside { app: self.clone(), state: build(&self.store, &self.keys, self.clock.clone()).await }
     }
 
     pub fn engine(&self) -> Engine {
@@ -156,12 +155,12 @@ impl TestApp {
 /// A second process.
 pub struct Beside {
     app: TestApp,
-    router: Router,
+    pub state: AppState,
 }
 
 impl Beside {
     pub fn request(&self, method: Method, path: &str, token: &str) -> Request {
-        Request::new(&self.app, method, path).to(self.router.clone()).bearer(token)
+        Request::new(&self.app, method, path).to(app::router(self.state.clone())).bearer(token)
     }
 }
 

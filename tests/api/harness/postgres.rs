@@ -85,7 +85,7 @@ impl Cluster {
         };
         cluster.administer(&format!("CREATE DATABASE {}", cluster.template));
         let url = cluster.url(&cluster.template);
-        thread::scope(|scope| drop(scope.spawn(|| block_on(migrate(&url))).join().unwrap()));
+        thread::scope(|scope| scope.spawn(|| block_on(migrate(&url))).join().unwrap());
         Some(cluster)
     }
 
