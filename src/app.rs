@@ -4,9 +4,11 @@ use std::{ops::Deref, sync::Arc};
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
-    http::{HeaderName, HeaderValue, Method, header},
-    middleware,
+    body::Body,
+    extract::{DefaultBodyLimit, Request},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::{self, Next},
+    response::Response,
 };
 use tokio::sync::Notify;
 use tower_http::{
@@ -152,7 +154,8 @@ pub fn router(app: AppState) -> Router {
     router
         .merge(health::documents(document))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::REQUEST_TIMEOUT, timeout))
+        .layer(middleware::from_fn(not_modified))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, timeout))
         .layer(CatchPanicLayer::new())
         .layer(cors(&app.config))
         .layer(middleware::from_fn(render_problems))
@@ -169,6 +172,29 @@ fn header_unless_set(name: HeaderName, value: &'static str) -> SetResponseHeader
     SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
 }
 
+/// Middleware: 304 instead of a body that the client already has (RFC 9110, section 13.1.2). The handler has run, so
+/// whoever may no longer read it learns nothing by asking this way.
+async fn not_modified(request: Request, next: Next) -> Response {
+    let known = match *request.method() {
+        Method::GET => request.headers().get(header::IF_NONE_MATCH).cloned(),
+        _ => None,
+    };
+    let response = next.run(request).await;
+    let etag = response.headers().get(header::ETAG);
+    let same = etag.zip(known.as_ref()).is_some_and(|(etag, known)| {
+        known.as_bytes().split(|byte| *byte == b',').any(|one| one.trim_ascii() == etag.as_bytes())
+    });
+    if response.status() != StatusCode::OK || !same {
+        return response;
+    }
+    let (mut parts, _) = response.into_parts();
+    parts.status = StatusCode::NOT_MODIFIED;
+    for name in [header::CONTENT_TYPE, header::CONTENT_LENGTH] {
+        parts.headers.remove(name);
+    }
+    Response::from_parts(parts, Body::empty())
+}
+
 /// Closed unless origins are configured.
 fn cors(config: &Config) -> CorsLayer {
     let origins: Vec<HeaderValue> =
@@ -180,6 +206,7 @@ fn cors(config: &Config) -> CorsLayer {
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
             header::IF_MATCH,
+            header::IF_NONE_MATCH,
             HeaderName::from_static("idempotency-key"),
         ])
         .expose_headers([header::ETAG, header::RETRY_AFTER])

@@ -1,5 +1,5 @@
-//! The two databases behind one door. Reads go to [`Db::reader`]; everything that changes something goes through
-//! [`Db::write`] or [`Db::write_once`], which do what every change needs: one transaction, the idempotency key, the
+//! The two databases behind one door. Reads go to `Db::reader`; everything that changes something goes through
+//! `Db::write` or `Db::write_once`, which do what every change needs: one transaction, the idempotency key, the
 //! patient's lock and sync counter, audit as the last statement, and a nudge for the scheduler after the commit.
 
 use std::{

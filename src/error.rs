@@ -1,5 +1,5 @@
 //! The one error of the HTTP surface, rendered as `application/problem+json` (RFC 9457). A handler says what went
-//! wrong; [`render_problems`] adds the request id and also dresses what the framework itself refused.
+//! wrong; `render_problems` adds the request id and also dresses what the framework itself refused.
 
 use std::error::Error;
 

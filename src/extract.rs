@@ -291,7 +291,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     }
 }
 
-/// A body with its version as strong ETag; 304 when the client already has it.
+/// A body with its version as strong ETag.
 pub struct Versioned<T> {
     pub version: i32,
     pub body: T,

@@ -1,5 +1,5 @@
-//! [`SharedPatient`]: a therapist together with a patient in their care. Its fields are private: what belongs to the
-//! patient is reached only through [`SharedPatient::read`] and [`SharedPatient::write`], which record the act before
+//! `SharedPatient`: a therapist together with a patient in their care. Its fields are private: what belongs to the
+//! patient is reached only through `SharedPatient::read` and `SharedPatient::write`, which record the act before
 //! the answer leaves.
 
 use axum::{extract::FromRequestParts, http::request::Parts};

@@ -67,7 +67,8 @@ async fn list_checkins(
 
 /// Read one of my check-ins.
 #[utoipa::path(get, path = "/checkins/{id}", operation_id = "get_checkin", tag = "checkins",
-    params(("id" = Uuid, Path)), responses((status = 200, body = Checkin), Problems))]
+    params(("id" = Uuid, Path),
+        ("If-None-Match" = Option<String>, Header, description = "The ETag that the app already has.")), responses((status = 200, body = Checkin), (status = 304, description = "Unchanged"), Problems))]
 async fn get_checkin(
     State(app): State<AppState>,
     me: Patient,

@@ -61,7 +61,8 @@ async fn list_journal_entries(
 
 /// Read one of my entries.
 #[utoipa::path(get, path = "/journal/entries/{id}", operation_id = "get_journal_entry", tag = "journal",
-    params(("id" = Uuid, Path)), responses((status = 200, body = JournalEntry), Problems))]
+    params(("id" = Uuid, Path),
+        ("If-None-Match" = Option<String>, Header, description = "The ETag that the app already has.")), responses((status = 200, body = JournalEntry), (status = 304, description = "Unchanged"), Problems))]
 async fn get_journal_entry(
     State(app): State<AppState>,
     me: Patient,

@@ -1,5 +1,5 @@
 //! Reminders: standing rules, the templates around sessions, the pure planning of both, and the ledger of what was
-//! planned and what became of it. Whatever changes a session, a rule, a zone or a policy calls [`replan_patient`] in
+//! planned and what became of it. Whatever changes a session, a rule, a zone or a policy calls `replan_patient` in
 //! its own transaction.
 
 mod dto;

@@ -59,7 +59,8 @@ async fn list_reminders(State(app): State<AppState>, me: Patient) -> ApiResult<J
 
 /// Read one of my reminders.
 #[utoipa::path(get, path = "/reminders/{id}", operation_id = "get_reminder", tag = "reminders",
-    params(("id" = Uuid, Path)), responses((status = 200, body = Reminder), Problems))]
+    params(("id" = Uuid, Path),
+        ("If-None-Match" = Option<String>, Header, description = "The ETag that the app already has.")), responses((status = 200, body = Reminder), (status = 304, description = "Unchanged"), Problems))]
 async fn get_reminder(
     State(app): State<AppState>,
     me: Patient,

@@ -94,7 +94,8 @@ async fn list_sessions(
 
 /// Read one of my sessions.
 #[utoipa::path(get, path = "/sessions/{id}", operation_id = "get_session", tag = "sessions",
-    params(("id" = Uuid, Path)), responses((status = 200, body = Session), Problems))]
+    params(("id" = Uuid, Path),
+        ("If-None-Match" = Option<String>, Header, description = "The ETag that the app already has.")), responses((status = 200, body = Session), (status = 304, description = "Unchanged"), Problems))]
 async fn get_session(
     State(app): State<AppState>,
     me: Patient,

@@ -1,5 +1,6 @@
 //! Check-ins: the slice to copy.
 
+use axum::http::Method;
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
 
@@ -14,6 +15,7 @@ both_engines![
     an_edit_that_becomes_very_low_raises_the_alert_once,
     a_patch_keeps_clears_and_sets,
     a_stale_edit_changes_nothing,
+    what_the_app_already_has_is_not_sent_again,
     a_deleted_checkin_is_gone_and_buried,
     pages_are_stable_while_checkins_are_added,
     pages_end_and_hold_everything_once,
@@ -170,6 +172,24 @@ async fn a_patch_keeps_clears_and_sets(app: TestApp) {
     ] {
         ana.patch(&path(&made), 4, &patch).await.invalid(pointer);
     }
+}
+
+async fn what_the_app_already_has_is_not_sent_again(app: TestApp) {
+    let ana = app.patient("ana").await;
+    let made = send(&ana, &json!({"mood": 4})).await;
+    let ask = async |etag: &str| {
+        ana.request(Method::GET, &path(&made)).await.header("if-none-match", etag).send().await
+    };
+    let known = ask("\"1\"").await;
+    assert_eq!(
+        (known.status.as_u16(), known.body.len(), &known.headers["etag"]),
+        (304, 0, &"\"1\"".parse().unwrap())
+    );
+    assert_eq!(ask("\"7\", \"1\"").await.status.as_u16(), 304);
+    ana.patch(&path(&made), 1, &json!({"mood": 5})).await.expect(200);
+    assert_eq!(ask("\"1\"").await.expect(200)["mood"], 5);
+    ana.delete_at(&path(&made), 2).await.expect(204);
+    ask("\"2\"").await.refused(404, "not_found");
 }
 
 async fn a_stale_edit_changes_nothing(app: TestApp) {

@@ -3,8 +3,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::too_many_lines,
-    reason = "a test that panics has failed, which is what it is for, and its tables are as long as they are"
+    reason = "a test that panics has failed, which is what it is for"
 )]
 
 mod harness;
