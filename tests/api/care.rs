@@ -1,6 +1,8 @@
 //! The clinic, invitations, the care team.
 
+use afterglow::{care, db::Writing};
 use chrono::Duration;
+use entity::ids::PatientId;
 use serde_json::{Value, json};
 
 use crate::{
@@ -19,6 +21,7 @@ both_engines![
     guessing_codes_is_stopped,
     patients_end_care_and_it_is_audited,
     invited_staff_get_what_the_admin_gave_them,
+    a_change_that_waited_while_care_ended_is_refused,
 ];
 
 async fn everybody_sees_their_own_clinic(app: TestApp) {
@@ -162,4 +165,31 @@ async fn invited_staff_get_what_the_admin_gave_them(app: TestApp) {
         .refused(403, "forbidden_role");
     app.execute("UPDATE accounts SET state = 'closed' WHERE id = $1", vec![cleo.id.into()]).await;
     cleo.get("/v1/me").await.refused(401, "unauthenticated");
+}
+
+async fn a_change_that_waited_while_care_ended_is_refused(app: TestApp) {
+    let (ana, bo) = (app.patient("ana").await, app.therapist("bo").await);
+    let clinic: uuid::Uuid = id_of(&ana.get("/v1/clinic").await.expect(200)).parse().unwrap();
+    let session = bo.schedule(&ana, "integration", app.now() + Duration::days(3)).await;
+    let body = json!({"kind": "integration", "starts_at": (app.now() + Duration::days(4)).to_rfc3339()});
+    let path = format!("/v1/sessions/{}", id_of(&session));
+    let patient = Some(PatientId(ana.id));
+    let writing = Writing { actor: ana.id.into(), stream: clinic, patient, request_id: "test" };
+    let ended = app.state.db.write(&writing, async |tx| {
+        care::end(tx, ana.id.into(), bo.id.into(), ana.id.into()).await?;
+        // Both are let in by what is committed, and wait for the patient's lock.
+        let (one, other) = (bo.clone(), bo.clone());
+        let (path, patient, body) = (path.clone(), ana.id, body.clone());
+        let create = async move { one.post(&format!("/v1/patients/{patient}/sessions"), &body).await };
+        let update = async move { other.patch(&path, 1, &json!({"location": "home"})).await };
+        let mut waiting = tokio::spawn(async { tokio::join!(create, update) });
+        let early = tokio::time::timeout(std::time::Duration::from_millis(500), &mut waiting).await;
+        assert!(early.is_err(), "nobody waited for the lock");
+        Ok(waiting)
+    });
+    let (create, update) = ended.await.unwrap().await.unwrap();
+    create.refused(404, "not_found");
+    update.refused(404, "not_found");
+    assert_eq!(app.count("sessions").await, 1);
+    assert_eq!(ana.get(&format!("/v1/sessions/{}", id_of(&session))).await.expect(200)["version"], 1);
 }

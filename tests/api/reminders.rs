@@ -44,6 +44,7 @@ async fn due(app: &TestApp) -> Vec<DateTime<Utc>> {
     app.query(sql, vec![]).await.iter().map(|row| row.try_get("", "due_at").unwrap()).collect()
 }
 
+#[expect(clippy::too_many_lines, reason = "a table, as long as it is")]
 async fn each_kind_of_rule_says_when_it_comes_next(app: TestApp) {
     let ana = app.patient("ana").await;
     // It is Sunday, 22 November, 13:00 in Berlin.
@@ -162,6 +163,7 @@ async fn rules_keep_the_wall_clock_across_summer_time(app: TestApp) {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table, as long as it is")]
 async fn what_is_wrong_with_a_rule_is_named(app: TestApp) {
     let ana = app.patient("ana").await;
     let long = format!("0 8 {} * *", "1,".repeat(60) + "1");
