@@ -71,6 +71,11 @@ impl SharedPatient {
         &self.me
     }
 
+    /// Names a list of this patient's, so that its cursors fit no other patient's.
+    pub fn list(&self, operation: &str) -> String {
+        format!("{operation}:{}", self.scope.patient)
+    }
+
     /// Reads, records who read what, and only then returns what was read.
     pub async fn read<T>(
         &self,

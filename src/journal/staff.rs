@@ -82,7 +82,7 @@ async fn list_shared_entries(
     ValidQuery(query): ValidQuery<PageQuery>,
 ) -> ApiResult<Json<SharedEntryList>> {
     let me = shared.therapist().account;
-    let page = query.page(&app.cursor_mac, me.0, "list_shared_entries")?;
+    let page = query.page(&app.cursor_mac, me.0, &shared.list("list_shared_entries"))?;
     let (after, limit) = page.bounds();
     let by = (me, app.clock.now());
     let list = shared

@@ -65,7 +65,8 @@ async fn list_patient_sessions(
     shared: SharedPatient,
     ValidQuery(query): ValidQuery<PageQuery>,
 ) -> ApiResult<Json<SessionList>> {
-    let page = query.page(&app.cursor_mac, shared.therapist().account.0, "list_patient_sessions")?;
+    let page =
+        query.page(&app.cursor_mac, shared.therapist().account.0, &shared.list("list_patient_sessions"))?;
     let list = shared
         .read(&app, "sessions.list", "sessions".into(), async |conn, scope| {
             let mut rows = queries::list(conn, scope.patient, &page).await?;

@@ -107,6 +107,8 @@ async fn z2_cursors_of_others_and_of_other_lists_are_refused(app: TestApp) {
     let dee = app.therapist("dee").await;
     assign(&app, &ana, &dee).await;
     dee.get(&format!("{list}?cursor={cursor}")).await.invalid("query/cursor");
+    let bens = format!("/v1/patients/{}/journal/entries", ben.id);
+    bo.get(&format!("{bens}?cursor={cursor}")).await.invalid("query/cursor");
     ana.get(&format!("/v1/journal/entries?cursor={cursor}")).await.invalid("query/cursor");
 }
 
