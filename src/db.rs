@@ -13,8 +13,8 @@ use std::{
 use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, PatientId};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, sqlx,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, sqlx,
 };
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -349,12 +349,4 @@ fn is_outage_code(code: &str) -> bool {
     code.starts_with("08")
         || matches!(code, "53100" | "53200" | "53300" | "57P01" | "57P02" | "57P03" | "25006")
         || code.parse::<u32>().is_ok_and(|code| code < 10_000 && matches!(code & 0xff, 5 | 8 | 10 | 13 | 14))
-}
-
-/// The backend's row lock, where it has one; SQLite's write transactions already exclude each other.
-pub fn for_update(backend: DbBackend) -> &'static str {
-    match backend {
-        DbBackend::Postgres => " FOR UPDATE",
-        _ => "",
-    }
 }

@@ -24,6 +24,8 @@ pub struct TickReport {
     pub suppressed: usize,
     pub cancelled: usize,
     pub failed: usize,
+    /// Not yet to be sent; they come back by themselves.
+    pub postponed: usize,
 }
 
 impl TickReport {
@@ -34,7 +36,8 @@ impl TickReport {
             "expired" => self.expired += 1,
             "suppressed" => self.suppressed += 1,
             "cancelled" => self.cancelled += 1,
-            _ => self.failed += 1,
+            "failed" => self.failed += 1,
+            _ => self.postponed += 1,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The question asked again at the moment of sending: whoever paused, ended care, moved a session or did the thing
 //! meanwhile is not reminded of it. Pure: facts in, verdict out.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use entity::notifications;
 
 use super::facts::{Facts, Recipient};
@@ -16,6 +16,9 @@ use crate::{
         session_facts,
     },
 };
+
+/// How long until a reminder that waits for the record of a session asks again.
+const ASK_AGAIN: Duration = Duration::minutes(15);
 
 /// What becomes of a claimed notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,8 +86,10 @@ fn judge_session(facts: &Facts, recipient: &Recipient, row: &notifications::Mode
     if template.superseded_by_next_dosing && seen.next_dosing_start.is_some_and(|next| next <= facts.now) {
         return Some(Verdict::Suppress(Reason::Superseded));
     }
-    // Without a record of the end nobody knows whether what follows it applies; a record plans it anew.
-    waits_for_record(template, &seen, facts.now).then_some(Verdict::Suppress(Reason::Superseded))
+    // Without a record of the end nobody knows whether what follows it applies. It waits, for a record plans it anew;
+    // ended here, it could never come.
+    waits_for_record(template, &seen, facts.now)
+        .then(|| Verdict::Postpone((facts.now + ASK_AGAIN).min(row.expires_at)))
 }
 
 /// Nobody is asked for what they have just done.

@@ -18,6 +18,7 @@ both_engines![
     nobody_is_reminded_of_a_session_after_care_has_ended,
     a_move_to_another_day_cancels_the_old_reminders_and_sends_the_new_ones_in_full,
     a_small_shift_sends_nothing_twice,
+    a_follow_up_waits_for_the_recorded_end_and_then_comes,
 ];
 
 /// An integration session on Wednesday at two, with its reminders: one the evening before, one two hours before.
@@ -123,4 +124,16 @@ async fn a_small_shift_sends_nothing_twice(app: TestApp) {
     moved(&practice, &session, "2026-11-25T16:30").await;
     nothing_of(&practice.live_until(&practice.ana, local("2026-11-25T16:30")).await);
     assert_eq!(practice.push.received().len(), 2);
+}
+
+async fn a_follow_up_waits_for_the_recorded_end_and_then_comes(app: TestApp) {
+    let (practice, id, session) = scheduled(&app).await;
+    practice.at("2026-11-25T18:00");
+    let report = practice.tick().await;
+    assert_eq!((report.accepted, report.postponed), (0, 1));
+    practice.at("2026-11-25T18:10");
+    let version = session["version"].as_i64().unwrap();
+    practice.bo.step(&format!("/v1/sessions/{id}/complete"), version).await.expect(200);
+    let sent = practice.live_until(&practice.ana, local("2026-11-25T23:00")).await;
+    assert_eq!(told(&sent), lines(&[("integration-step", "Wed 21:10")]));
 }

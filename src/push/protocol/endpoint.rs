@@ -150,11 +150,6 @@ impl EndpointPolicy {
         Ok(Self { rules, any_public, allow_loopback })
     }
 
-    /// Whether loopback is open for development.
-    pub fn allows_loopback(&self) -> bool {
-        self.allow_loopback
-    }
-
     fn check_name(&self, host: &str) -> Result<(), EndpointError> {
         let last = host.rsplit('.').next().unwrap_or(host);
         if PRIVATE_SUFFIXES.contains(&last) || !host.contains('.') {
