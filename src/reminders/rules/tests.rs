@@ -1,5 +1,6 @@
 //! Tests across the rules: time against a second time library, the precedence table cell by cell, session diffs.
 
+mod ledger;
 mod policy;
 mod recurring;
 mod session;

@@ -1,15 +1,14 @@
 //! Session plans as diffs, played against a small ledger.
 
-use std::collections::BTreeMap;
-
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use proptest::prelude::*;
 use uuid::Uuid;
 
+use super::ledger::{Ledger, existing, template_of};
 use super::{at, berlin};
 use crate::content::{Priority, protocols};
 use crate::reminders::rules::localtime::Zone;
-use crate::reminders::rules::planned::{Change, Planned, PlannedState};
+use crate::reminders::rules::planned::Change;
 use crate::reminders::rules::policy::{HushWindow, Policy, Reason};
 use crate::reminders::rules::session::{
     ExistingRow, SessionFacts, SessionState, placement_after_move, plan_session, plan_session_with,
@@ -39,97 +38,6 @@ fn shifted(facts: &SessionFacts, by: TimeDelta) -> SessionFacts {
     let (starts_at, ends_at) = (facts.starts_at + by, facts.ends_at + by);
     let hush = vec![HushWindow::of_dosing(starts_at, ends_at, None, TimeDelta::minutes(30))];
     SessionFacts { starts_at, ends_at, hush, ..facts.clone() }
-}
-
-/// The ledger of one session: rows with what closed them.
-#[derive(Default)]
-struct Ledger {
-    rows: Vec<(ExistingRow, Option<Reason>)>,
-}
-
-impl Ledger {
-    fn plan(&mut self, now: DateTime<Utc>, facts: &SessionFacts) -> Vec<Change> {
-        let existing: Vec<_> = self.rows.iter().map(|(row, _)| row.clone()).collect();
-        let changes = plan_session(now, facts, &berlin(), &Policy::default(), &existing);
-        for change in &changes {
-            self.apply(change.clone());
-        }
-        changes
-    }
-
-    fn apply(&mut self, change: Change) {
-        match change {
-            Change::Insert(planned) => {
-                assert!(self.rows.iter().all(|(row, _)| row.slot != planned.slot), "{} twice", planned.slot);
-                let id = Uuid::from_u128(self.rows.len() as u128);
-                let reason = match planned.state {
-                    PlannedState::Planned => None,
-                    PlannedState::Suppressed(reason) => Some(reason),
-                };
-                self.rows.push((existing(id, &planned), reason));
-            }
-            Change::Move { id, due_at, expires_at, local_date } => {
-                let (row, _) = self.row_mut(id);
-                assert!(row.open);
-                *row = ExistingRow { due_at, expires_at, local_date, ..row.clone() };
-            }
-            Change::Reopen { id, due_at, expires_at, local_date } => {
-                let (row, reason) = self.row_mut(id);
-                assert!(!row.open && row.may_reopen);
-                *row = ExistingRow {
-                    due_at,
-                    expires_at,
-                    local_date,
-                    open: true,
-                    may_reopen: false,
-                    ..row.clone()
-                };
-                *reason = None;
-            }
-            Change::Cancel { id, reason } => {
-                let (row, closed) = self.row_mut(id);
-                assert!(row.open);
-                (row.open, row.may_reopen, *closed) = (false, reason.may_reopen(), Some(reason));
-            }
-        }
-    }
-
-    fn row_mut(&mut self, id: Uuid) -> &mut (ExistingRow, Option<Reason>) {
-        self.rows.iter_mut().find(|(row, _)| row.id == id).unwrap()
-    }
-
-    /// Template id to due time, of the rows still to be sent.
-    fn open(&self) -> BTreeMap<&str, DateTime<Utc>> {
-        let open = self.rows.iter().filter(|(row, _)| row.open);
-        open.map(|(row, _)| (template_of(&row.slot), row.due_at)).collect()
-    }
-
-    fn reason(&self, template: &str) -> Option<Reason> {
-        self.rows.iter().find(|(row, _)| template_of(&row.slot) == template).unwrap().1
-    }
-
-    fn send_due(&mut self, now: DateTime<Utc>) {
-        for (row, _) in self.rows.iter_mut().filter(|(row, _)| row.open && row.due_at <= now) {
-            row.open = false;
-        }
-    }
-}
-
-fn template_of(slot: &str) -> &str {
-    slot.split(':').nth(2).unwrap()
-}
-
-fn existing(id: Uuid, planned: &Planned) -> ExistingRow {
-    let may_reopen = matches!(planned.state, PlannedState::Suppressed(reason) if reason.may_reopen());
-    ExistingRow {
-        id,
-        slot: planned.slot.clone(),
-        local_date: planned.local_date,
-        due_at: planned.due_at,
-        expires_at: planned.expires_at,
-        open: planned.state == PlannedState::Planned,
-        may_reopen,
-    }
 }
 
 const EARLY: &str = "2026-01-01T09:00:00+01:00";
