@@ -27,7 +27,7 @@ use axum::{
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::Value;
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::Instant};
+use tokio::{net::TcpListener, sync::Notify, task::JoinHandle, time::Instant};
 
 pub use self::decrypt::{DecryptError, decrypt};
 use crate::clock::{Clock, SystemClock};
@@ -127,7 +127,7 @@ struct Service {
     origin: String,
     clock: Arc<dyn Clock>,
     inner: Mutex<Inner>,
-    arrived: watch::Sender<usize>,
+    arrived: Notify,
 }
 
 impl Service {
@@ -152,7 +152,7 @@ impl PushReceiver {
     pub async fn start_with(clock: Arc<dyn Clock>) -> io::Result<Self> {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let origin = format!("http://{}", listener.local_addr()?);
-        let (inner, arrived) = (Mutex::default(), watch::Sender::new(0));
+        let (inner, arrived) = (Mutex::default(), Notify::new());
         let service = Arc::new(Service { origin, clock, inner, arrived });
         let router = Router::new()
             .route("/push/{token}", post(receive))
@@ -207,10 +207,20 @@ impl PushReceiver {
 
     /// Waits until `count` requests have arrived in all, or the time is up, and returns what has arrived.
     pub async fn wait_for(&self, count: usize, limit: Duration) -> Vec<Received> {
-        let mut arrived = self.service.arrived.subscribe();
-        // The sender lives as long as `self`, and too few requests show in the result.
-        let _enough = tokio::time::timeout(limit, arrived.wait_for(|number| *number >= count)).await;
+        // Too few requests show in the result.
+        let _in_time = tokio::time::timeout(limit, self.arrived(count)).await;
         self.received()
+    }
+
+    async fn arrived(&self, count: usize) {
+        loop {
+            // Asked for before the look, so that what arrives in between is not missed.
+            let next = self.service.arrived.notified();
+            if self.service.lock().received.len() >= count {
+                return;
+            }
+            next.await;
+        }
     }
 }
 
@@ -269,7 +279,7 @@ fn take(service: &Service, token: &str, headers: &HeaderMap, body: &[u8]) -> Opt
         problems,
         status: (!answer.hang).then_some(answer.status),
     });
-    service.arrived.send_replace(sequence + 1);
+    service.arrived.notify_waiters();
     Some(answer)
 }
 

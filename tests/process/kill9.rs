@@ -20,7 +20,6 @@ fn no_reminder_is_lost_on_sqlite_when_the_server_is_killed_while_it_sends() {
 }
 
 #[test]
-#[ignore = "stalled once in seven runs: its push service stopped answering; run it by name until that is understood"]
 fn no_reminder_is_lost_on_postgres_when_the_server_is_killed_while_it_sends() {
     run(Engine::Postgres, no_reminder_is_lost);
 }

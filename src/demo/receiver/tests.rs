@@ -185,3 +185,26 @@ async fn it_stops_when_dropped() {
     };
     tokio::time::timeout(PATIENCE, refused).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn looking_at_what_arrived_never_stops_what_arrives() {
+    const EACH: usize = 500;
+    let receiver = start().await;
+    let token = receiver.subscribe("phone").endpoint.rsplit('/').next().unwrap().to_owned();
+    let senders: Vec<_> = (0..3)
+        .map(|_| (receiver.service.clone(), token.clone()))
+        .map(|(service, token)| {
+            tokio::task::spawn_blocking(move || {
+                for _ in 0..EACH {
+                    take(&service, &token, &HeaderMap::new(), &[]).unwrap();
+                }
+            })
+        })
+        .collect();
+    for count in 1..=3 * EACH {
+        assert!(receiver.wait_for(count, PATIENCE).await.len() >= count);
+    }
+    for sender in senders {
+        sender.await.unwrap();
+    }
+}
