@@ -35,6 +35,8 @@ pub mod http;
 pub mod idempotency;
 /// The integration journal.
 pub mod journal;
+/// Which language a reader gets.
+pub mod language;
 /// The contract as a document.
 pub mod openapi;
 /// Cursors and pages.
