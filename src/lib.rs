@@ -41,11 +41,13 @@ pub mod language;
 pub mod openapi;
 /// Cursors and pages.
 pub mod page;
+/// Short exercises, and the one for today.
+pub mod prompts;
 /// Web Push: subscriptions, sealing, sending.
 pub mod push;
 /// Standing rules, planning, the ledger.
 pub mod reminders;
-/// Crisis cards.
+/// Crisis cards, crisis resources, the safety plan.
 pub mod safety;
 /// Claim, re-check, send, record.
 pub mod scheduler;

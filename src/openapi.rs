@@ -90,6 +90,8 @@ impl Modify for BearerAuth {
         (name = "sessions", description = "Appointments of a treatment."),
         (name = "reminders", description = "Standing reminders and the ledger of what was sent."),
         (name = "push", description = "Devices that receive Web Push."),
+        (name = "prompts", description = "Short exercises, and the one for today."),
+        (name = "safety", description = "Whom to call in a crisis, and the patient's own safety plan."),
         (name = "operations", description = "Health of the service.")
     )
 )]

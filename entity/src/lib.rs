@@ -23,9 +23,12 @@ pub mod login_attempts;
 pub mod logins;
 pub mod notifications;
 pub mod patients;
+pub mod prompt_favourites;
+pub mod prompt_offers;
 pub mod push_subscriptions;
 pub mod refresh_tokens;
 pub mod reminders;
+pub mod safety_plans;
 pub mod sessions;
 pub mod tombstones;
 pub mod zone_history;
@@ -59,4 +62,7 @@ pub const TABLES: &[&data_map::TableRule] = &[
     &audit_events::RULES,
     &audit_heads::RULES,
     &jobs::RULES,
+    &safety_plans::RULES,
+    &prompt_favourites::RULES,
+    &prompt_offers::RULES,
 ];

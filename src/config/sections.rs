@@ -225,6 +225,14 @@ impl Default for SchedulerConfig {
     }
 }
 
+/// `[safety]`: what helps in a crisis.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SafetyConfig {
+    /// A file with countries that replace those of the embedded crisis directory.
+    pub crisis_resources_file: Option<PathBuf>,
+}
+
 /// `[log]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -32,6 +32,7 @@ const OPEN: [u16; 9] = [200; 9];
 const ANYBODY: [u16; 9] = [401, 200, 200, 200, 200, 200, 200, 200, 401];
 const ANYBODY_CREATES: [u16; 9] = [401, 201, 201, 201, 201, 201, 201, 201, 401];
 const PATIENTS: [u16; 9] = [401, 200, 200, 403, 403, 403, 403, 403, 401];
+const PATIENTS_204: [u16; 9] = [401, 204, 204, 403, 403, 403, 403, 403, 401];
 const PATIENTS_CREATE: [u16; 9] = [401, 201, 201, 403, 403, 403, 403, 403, 401];
 const HERS: [u16; 9] = [401, 200, 404, 403, 403, 403, 403, 403, 401];
 const HERS_204: [u16; 9] = [401, 204, 404, 403, 403, 403, 403, 403, 401];
@@ -100,6 +101,14 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("list_push_subscriptions", ANYBODY),
     ("delete_push_subscription", HER_DEVICE_204),
     ("test_push_subscription", HER_DEVICE),
+    ("get_crisis_resources", OPEN),
+    ("get_safety_plan", PATIENTS),
+    // Everybody has a plan of their own; another patient's is not at version 1.
+    ("put_safety_plan", [401, 200, 412, 403, 403, 403, 403, 403, 401]),
+    ("list_prompts", PATIENTS),
+    ("get_todays_prompt", PATIENTS),
+    ("put_prompt_favourite", PATIENTS_204),
+    ("delete_prompt_favourite", PATIENTS_204),
 ];
 
 fn row(id: &str) -> [u16; 9] {
@@ -145,7 +154,13 @@ impl World {
 
     async fn ask(&self, who: &Person, operation: &Operation, thing: &Thing) -> Reply {
         let mut path = operation.path.replace("{patient_id}", &thing.patient);
-        for (name, value) in [("{id}", &thing.id), ("{member_id}", &thing.member), ("{code}", &thing.id)] {
+        let names = [
+            ("{id}", &thing.id),
+            ("{member_id}", &thing.member),
+            ("{code}", &thing.id),
+            ("{prompt_id}", &thing.id),
+        ];
+        for (name, value) in names {
             path = path.replace(name, value);
         }
         assert!(!path.contains('{'), "{}: fill {path}", operation.id);

@@ -146,6 +146,16 @@ impl World {
                 self.keep_only_subscription(&id).await;
                 (id, Value::Null)
             }
+            "put_safety_plan" => {
+                let sql = "DELETE FROM safety_plans WHERE patient_id = $1";
+                self.app.execute(sql, vec![ana.id.into()]).await;
+                let body = json!({"coping": ["a walk"]});
+                let first =
+                    ana.request(Method::PUT, "/v1/safety-plan").await.if_match(0).json(&body).send().await;
+                first.expect(200);
+                (String::new(), body)
+            }
+            "put_prompt_favourite" | "delete_prompt_favourite" => ("ground-five-senses".into(), Value::Null),
             _ => (String::new(), Value::Null),
         };
         Thing { patient: ana.id.to_string(), id, member: bo.id.to_string(), body }
