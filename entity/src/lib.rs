@@ -29,6 +29,7 @@ pub mod push_subscriptions;
 pub mod refresh_tokens;
 pub mod reminders;
 pub mod safety_plans;
+pub mod session_readiness;
 pub mod sessions;
 pub mod tombstones;
 pub mod zone_history;
@@ -65,4 +66,5 @@ pub const TABLES: &[&data_map::TableRule] = &[
     &safety_plans::RULES,
     &prompt_favourites::RULES,
     &prompt_offers::RULES,
+    &session_readiness::RULES,
 ];

@@ -7,6 +7,7 @@ mod m20261122_000001_people;
 mod m20261122_000002_records;
 mod m20261122_000003_reminders;
 mod m20261122_000010_prompts;
+mod m20261122_000012_readiness;
 
 pub struct Migrator;
 
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000002_records::Migration),
             Box::new(m20261122_000003_reminders::Migration),
             Box::new(m20261122_000010_prompts::Migration),
+            Box::new(m20261122_000012_readiness::Migration),
         ]
     }
 }

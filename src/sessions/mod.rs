@@ -2,8 +2,13 @@
 //! Every change plans the reminders anew in its own transaction.
 
 mod dto;
+mod own;
 mod queries;
+mod readiness;
 mod routes;
 mod rules;
 
-pub use routes::router;
+/// Every operation of sessions.
+pub fn router() -> utoipa_axum::router::OpenApiRouter<crate::app::AppState> {
+    routes::router().merge(own::router())
+}

@@ -109,6 +109,11 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("get_todays_prompt", PATIENTS),
     ("put_prompt_favourite", PATIENTS_204),
     ("delete_prompt_favourite", PATIENTS_204),
+    ("get_session_intention", HERS),
+    ("update_session_intention", HERS),
+    ("list_session_readiness", HERS),
+    ("put_session_readiness", HERS),
+    ("get_session_preparation", HER_THERAPIST),
 ];
 
 fn row(id: &str) -> [u16; 9] {
@@ -159,6 +164,7 @@ impl World {
             ("{member_id}", &thing.member),
             ("{code}", &thing.id),
             ("{prompt_id}", &thing.id),
+            ("{item}", &"questions-noted".to_owned()),
         ];
         for (name, value) in names {
             path = path.replace(name, value);

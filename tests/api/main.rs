@@ -18,6 +18,7 @@ mod malformed;
 mod openapi;
 mod outages;
 mod plaintext;
+mod preparation;
 mod prompts;
 mod reminders;
 mod safety;

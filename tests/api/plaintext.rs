@@ -5,6 +5,7 @@ mod log;
 mod search;
 
 use canaries::Canaries;
+use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
 
 use crate::{
@@ -180,6 +181,7 @@ async fn write_everywhere(app: &TestApp) -> Canaries {
         own_account(&ana, &canaries, write).await;
         records(&ana, &bo, &canaries, write).await;
         safety_plan(&ana, &canaries, write).await;
+        intention(&ana, &bo, app.now() + Duration::days(7), &canaries, write).await;
         device(&ana, &mut canaries, round, write).await;
         canaries.secret(&ana.access_token());
         canaries.secret(&ana.refresh_token());
@@ -248,6 +250,13 @@ async fn records(ana: &Person, bo: &Person, canaries: &Canaries, write: Write) {
     for gone in [&path, &format!("/v1/journal/entries/{id}")] {
         ana.delete_at(gone, 2).await.expect(204);
     }
+}
+
+async fn intention(ana: &Person, bo: &Person, at: DateTime<Utc>, canaries: &Canaries, write: Write) {
+    let id = bo.schedule(ana, "preparation", at).await["id"].as_str().unwrap().to_owned();
+    let patch = json!({"text": write(canaries, "SessionIntentionPatch/text"), "shared": true});
+    ana.patch(&format!("/v1/sessions/{id}/intention"), 1, &patch).await.expect(200);
+    bo.get(&format!("/v1/patients/{}/sessions/{id}/preparation", ana.id)).await.expect(200);
 }
 
 async fn safety_plan(ana: &Person, canaries: &Canaries, write: Write) {

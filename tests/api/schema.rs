@@ -80,6 +80,7 @@ fn entities() -> Schema {
         refresh_tokens,
         reminders,
         safety_plans,
+        session_readiness,
         sessions,
         tombstones,
         zone_history,

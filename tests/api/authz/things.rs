@@ -155,6 +155,11 @@ impl World {
                 first.expect(200);
                 (String::new(), body)
             }
+            "get_session_intention" | "list_session_readiness" | "get_session_preparation" => {
+                (self.session().await, Value::Null)
+            }
+            "update_session_intention" => (self.session().await, json!({"text": "to listen"})),
+            "put_session_readiness" => (self.session().await, json!({"done": true})),
             "put_prompt_favourite" | "delete_prompt_favourite" => ("ground-five-senses".into(), Value::Null),
             _ => (String::new(), Value::Null),
         };
