@@ -25,7 +25,7 @@ use crate::{
     config::Config,
     db::{Db, Opening},
     error::render_problems,
-    health, journal,
+    goals, health, journal,
     openapi::ApiDoc,
     push, reminders, sessions, telemetry,
     vault::{Mac, Vault, keyfile::KeySet},
@@ -140,7 +140,8 @@ pub fn api() -> OpenApiRouter<AppState> {
         .merge(journal::router())
         .merge(sessions::router())
         .merge(reminders::router())
-        .merge(push::router());
+        .merge(push::router())
+        .merge(goals::router());
     OpenApiRouter::with_openapi(ApiDoc::openapi())
         .nest("/v1", v1)
         .merge(accounts::well_known())

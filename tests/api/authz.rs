@@ -100,6 +100,23 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("list_push_subscriptions", ANYBODY),
     ("delete_push_subscription", HER_DEVICE_204),
     ("test_push_subscription", HER_DEVICE),
+    ("list_goal_templates", OPEN),
+    ("create_goal", PATIENTS_CREATE),
+    ("list_goals", PATIENTS),
+    ("get_goal", HERS),
+    ("update_goal", HERS),
+    ("delete_goal", HERS_204),
+    ("agree_to_goal", HERS),
+    ("create_goal_progress", [401, 201, 404, 403, 403, 403, 403, 403, 401]),
+    ("list_goal_progress", HERS),
+    ("update_goal_progress", HERS),
+    ("delete_goal_progress", HERS_204),
+    ("list_goal_shares", HERS),
+    ("put_goal_share", HERS),
+    ("delete_goal_share", HERS_204),
+    ("propose_goal", HER_THERAPIST_CREATES),
+    ("list_patient_goals", HER_THERAPIST),
+    ("get_patient_goal", HER_THERAPIST),
 ];
 
 fn row(id: &str) -> [u16; 9] {
