@@ -100,6 +100,8 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("list_push_subscriptions", ANYBODY),
     ("delete_push_subscription", HER_DEVICE_204),
     ("test_push_subscription", HER_DEVICE),
+    ("get_checkin_trend", PATIENTS),
+    ("get_patient_checkin_trend", HER_THERAPIST),
     ("list_goal_templates", OPEN),
     ("create_goal", PATIENTS_CREATE),
     ("list_goals", PATIENTS),

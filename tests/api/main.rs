@@ -23,6 +23,8 @@ mod reminders;
 mod schema;
 mod sealing;
 mod sessions;
+mod statements;
+mod trend;
 
 use afterglow::db::Engine;
 
