@@ -25,7 +25,7 @@ use crate::{
     config::Config,
     db::{Db, Opening},
     error::render_problems,
-    health, journal,
+    goals, health, journal,
     openapi::ApiDoc,
     prompts, push, reminders,
     safety::{self, Directory},
@@ -167,6 +167,7 @@ pub fn api() -> OpenApiRouter<AppState> {
         .merge(push::router())
         .merge(safety::router())
         .merge(prompts::router());
+        .merge(goals::router());
     OpenApiRouter::with_openapi(ApiDoc::openapi())
         .nest("/v1", v1)
         .merge(accounts::well_known())

@@ -27,6 +27,8 @@ pub mod demo;
 pub mod error;
 /// Strict extractors.
 pub mod extract;
+/// Goals: what a patient wants to reach.
+pub mod goals;
 /// Health checks and documentation pages.
 pub mod health;
 /// The HTTP server.

@@ -86,6 +86,7 @@ impl Modify for BearerAuth {
         (name = "me", description = "Who is calling."),
         (name = "care", description = "The clinic, invitations, and who cares for a patient."),
         (name = "checkins", description = "Mood check-ins."),
+        (name = "goals", description = "Goals: the patient's own until shared; a therapist's proposal counts once the patient agrees."),
         (name = "journal", description = "The integration journal; private until the patient shares an entry."),
         (name = "sessions", description = "Appointments of a treatment."),
         (name = "reminders", description = "Standing reminders and the ledger of what was sent."),

@@ -68,6 +68,10 @@ ids! {
     AlertId,
     /// The id of a job.
     JobId,
+    /// The id of a goal.
+    GoalId,
+    /// The id of a note on the way to a goal.
+    GoalProgressId,
 }
 
 impl From<PatientId> for AccountId {

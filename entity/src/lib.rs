@@ -12,6 +12,10 @@ pub mod data_keys;
 pub mod data_map;
 pub mod deliveries;
 pub mod delivery_policies;
+pub mod goal_entries;
+pub mod goal_progress;
+pub mod goal_shares;
+pub mod goals;
 pub mod idempotency_keys;
 pub mod ids;
 pub mod invitations;
@@ -67,4 +71,8 @@ pub const TABLES: &[&data_map::TableRule] = &[
     &prompt_favourites::RULES,
     &prompt_offers::RULES,
     &session_readiness::RULES,
+    &goals::RULES,
+    &goal_progress::RULES,
+    &goal_entries::RULES,
+    &goal_shares::RULES,
 ];

@@ -8,6 +8,7 @@ mod m20261122_000002_records;
 mod m20261122_000003_reminders;
 mod m20261122_000010_prompts;
 mod m20261122_000012_readiness;
+mod m20261122_000004_goals;
 
 pub struct Migrator;
 
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000003_reminders::Migration),
             Box::new(m20261122_000010_prompts::Migration),
             Box::new(m20261122_000012_readiness::Migration),
+            Box::new(m20261122_000004_goals::Migration),
         ]
     }
 }

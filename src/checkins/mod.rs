@@ -5,8 +5,17 @@ mod dto;
 mod queries;
 mod routes;
 mod rules;
+mod trend;
+mod trend_routes;
 
 pub use dto::{CrisisCard, check_emotions};
 pub use queries::seal as seal_detail;
-pub use routes::router;
 pub use rules::Detail;
+pub use trend::{Bucket, Point, aggregate};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::AppState;
+
+pub fn router() -> OpenApiRouter<AppState> {
+    routes::router().merge(trend_routes::router())
+}

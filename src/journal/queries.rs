@@ -196,5 +196,6 @@ pub async fn delete(tx: &WriteTx, patient: PatientId, id: JournalEntryId, versio
         .exec(tx.conn())
         .await?;
     journal_entries::Entity::delete_by_id((patient, id)).exec(tx.conn()).await?;
+    crate::goals::forget_entry(tx, patient, id).await?;
     crate::sync::bury(tx, patient, "journal_entries", id).await
 }

@@ -13,6 +13,7 @@ mod attacks;
 mod authz;
 mod care;
 mod checkins;
+mod goals;
 mod journal;
 mod malformed;
 mod openapi;
@@ -25,6 +26,8 @@ mod safety;
 mod schema;
 mod sealing;
 mod sessions;
+mod statements;
+mod trend;
 
 use afterglow::db::Engine;
 

@@ -13,6 +13,7 @@ const OPEN: [&str; 10] = [
     "get_invitation_preview",
     "get_push_key",
     "get_readiness",
+    "list_goal_templates",
     "list_signing_keys",
     "refresh_login",
     "register_account",

@@ -161,6 +161,21 @@ impl World {
             "update_session_intention" => (self.session().await, json!({"text": "to listen"})),
             "put_session_readiness" => (self.session().await, json!({"done": true})),
             "put_prompt_favourite" | "delete_prompt_favourite" => ("ground-five-senses".into(), Value::Null),
+            "create_goal" | "propose_goal" => (String::new(), json!({"title": "write more"})),
+            "update_goal" => (ana.goal("hers").await, json!({"title": "hers still"})),
+            "get_goal" | "delete_goal" | "list_goal_progress" | "list_goal_shares" => {
+                (ana.goal("hers").await, Value::Null)
+            }
+            "create_goal_progress" => (ana.goal("hers").await, json!({"note": "it goes well"})),
+            "update_goal_progress" => (self.progress().await, json!({"note": "it goes better"})),
+            "delete_goal_progress" => (self.progress().await, Value::Null),
+            "put_goal_share" => (ana.goal("hers").await, json!({})),
+            "delete_goal_share" | "get_patient_goal" => {
+                let goal = ana.goal("shared with Bo").await;
+                ana.share_goal(&goal, bo, &json!({})).await.expect(200);
+                (goal, Value::Null)
+            }
+            "agree_to_goal" => (bo.propose(ana, "as we discussed").await, Value::Null),
             _ => (String::new(), Value::Null),
         };
         Thing { patient: ana.id.to_string(), id, member: bo.id.to_string(), body }
@@ -168,6 +183,11 @@ impl World {
 
     fn next_week(&self) -> String {
         (self.app.now() + Duration::days(7)).to_rfc3339()
+    }
+
+    async fn progress(&self) -> String {
+        let path = format!("/v1/goals/{}/progress", self.ana.goal("hers").await);
+        id_of(&self.ana.post(&path, &json!({"note": "it goes"})).await.expect(201))
     }
 
     /// Nobody listens there, so a test push ends at once.
