@@ -166,7 +166,7 @@ pub fn api() -> OpenApiRouter<AppState> {
         .merge(reminders::router())
         .merge(push::router())
         .merge(safety::router())
-        .merge(prompts::router());
+        .merge(prompts::router())
         .merge(goals::router());
     OpenApiRouter::with_openapi(ApiDoc::openapi())
         .nest("/v1", v1)

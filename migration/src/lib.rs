@@ -6,9 +6,9 @@ mod columns;
 mod m20261122_000001_people;
 mod m20261122_000002_records;
 mod m20261122_000003_reminders;
+mod m20261122_000004_goals;
 mod m20261122_000010_prompts;
 mod m20261122_000012_readiness;
-mod m20261122_000004_goals;
 
 pub struct Migrator;
 

@@ -21,12 +21,11 @@ both_engines![
 ];
 
 /// Text fields without a canary, and why.
-const EXEMPT: [(&str, &str); 21] = [
+const EXEMPT: &[(&str, &str)] = &[
     ("Schedule/days", "names of weekdays"),
     ("CheckinCreate/emotions", "words of a fixed list"),
     ("CheckinPatch/emotions", "words of a fixed list"),
     ("EntryFields/emotions", "words of a fixed list"),
-const EXEMPT: [(&str, &str); 22] = [
     ("Receipt/token", "made by the server, and of no use twice"),
     ("Registration/invitation_code", "a code of its own form; its plain text is searched for"),
     ("Registration/time_zone", "a name of the IANA database"),
@@ -54,7 +53,7 @@ const EXEMPT: [(&str, &str); 22] = [
 async fn d1_what_people_write_is_readable_nowhere(app: TestApp) {
     let log = log::capture();
     let canaries = write_everywhere(&app).await;
-    canaries.cover(&text_fields(), &EXEMPT);
+    canaries.cover(&text_fields(), EXEMPT);
     let places = [
         ("the database", app.store.everything(app.conn()).await),
         ("the log", log.everything()),
@@ -144,8 +143,6 @@ fn text_fields() -> Vec<String> {
             // A list is as secret as what it lists.
             let spec = if spec["items"].is_object() { &spec["items"] } else { spec };
             if let Some(below) = spec["$ref"].as_str().map(name_of) {
-            let reference = spec["$ref"].as_str().or_else(|| spec["items"]["$ref"].as_str());
-            if let Some(below) = reference.map(name_of) {
                 let free = document["components"]["schemas"][&below]["enum"].is_null();
                 if free && !schemas.contains(&below) {
                     schemas.push(below);
@@ -284,6 +281,8 @@ async fn safety_plan(ana: &Person, canaries: &Canaries, write: Write) {
         .await
         .expect(200);
     ana.get("/v1/safety-plan").await.expect(200);
+}
+
 async fn goals(ana: &Person, bo: &Person, canaries: &Canaries, write: Write) {
     let goal = json!({"title": write(canaries, "GoalCreate/title"),
         "description": write(canaries, "GoalCreate/description"),
