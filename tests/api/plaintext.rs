@@ -275,7 +275,7 @@ async fn comments(ana: &Person, bo: &Person, entry: &str, canaries: &Canaries, w
     let own = format!("/v1/journal/entries/{entry}/comments");
     let shared = format!("/v1/patients/{}/journal/entries/{entry}/comments", ana.id);
     ana.post(&own, &json!({"text": write(canaries, "CommentCreate/text")})).await.expect(201);
-    let request = bo.request(axum::http::Method::POST, &shared).await.key("commented");
+    let request = bo.request(axum::http::Method::POST, &shared).await.key(&ana.id.to_string());
     request.json(&json!({"text": write(canaries, "comment of the therapist")})).send().await.expect(201);
     ana.get(&own).await.expect(200);
     bo.get(&shared).await.expect(200);
