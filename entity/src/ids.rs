@@ -72,6 +72,8 @@ ids! {
     GoalId,
     /// The id of a note on the way to a goal.
     GoalProgressId,
+    /// The id of a comment on a journal entry.
+    CommentId,
 }
 
 impl From<PatientId> for AccountId {

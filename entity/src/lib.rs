@@ -20,6 +20,7 @@ pub mod idempotency_keys;
 pub mod ids;
 pub mod invitations;
 pub mod jobs;
+pub mod journal_comments;
 pub mod journal_entries;
 pub mod journal_revisions;
 pub mod journal_shares;
@@ -75,4 +76,5 @@ pub const TABLES: &[&data_map::TableRule] = &[
     &goal_progress::RULES,
     &goal_entries::RULES,
     &goal_shares::RULES,
+    &journal_comments::RULES,
 ];

@@ -8,9 +8,9 @@ mod rules;
 mod trend;
 mod trend_routes;
 
-pub use dto::{CrisisCard, check_emotions};
+pub use dto::CrisisCard;
 pub use queries::seal as seal_detail;
-pub use rules::Detail;
+pub use rules::{Detail, VERY_LOW};
 pub use trend::{Bucket, Point, aggregate};
 use utoipa_axum::router::OpenApiRouter;
 

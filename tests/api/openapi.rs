@@ -14,6 +14,7 @@ const OPEN: &[&str] = &[
     "get_push_key",
     "get_readiness",
     "list_goal_templates",
+    "list_journal_templates",
     "list_signing_keys",
     "refresh_login",
     "register_account",
