@@ -146,6 +146,9 @@ struct World {
     first: Uuid,
 }
 
+/// A table, the column that holds the new id, and what else differs in the copy.
+type Copied<'a> = (&'a str, &'a str, &'a [(&'a str, Parameter)]);
+
 /// Rows beyond a page are copies that nobody opens.
 const OPENED: usize = 120;
 
@@ -261,7 +264,7 @@ impl World {
         let time: Parameter =
             (self.app.now() - Duration::days(300) - Duration::minutes(number as i64)).into();
         let slot: Parameter = format!("copy:{number}").into();
-        let tables: &[(&str, &str, &[(&str, Parameter)])] = match id {
+        let tables: &[Copied<'_>] = match id {
             "list_checkins" => &[("checkins", "id", &[("taken_at", time)])],
             "list_journal_entries" => {
                 &[("journal_entries", "id", &[("created_at", time)]), ("journal_revisions", "entry_id", &[])]
