@@ -14,6 +14,7 @@ mod authz;
 mod care;
 mod checkins;
 mod goals;
+mod goals_shared;
 mod journal;
 mod journal_comments;
 mod journal_find;
