@@ -19,6 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     accounts::{self, Hashing, Passwords, Tokens},
+    attachments,
     audit::{AuditKey, Reads},
     care, checkins,
     clock::{Clock, Random},
@@ -140,7 +141,8 @@ pub fn api() -> OpenApiRouter<AppState> {
         .merge(journal::router())
         .merge(sessions::router())
         .merge(reminders::router())
-        .merge(push::router());
+        .merge(push::router())
+        .merge(attachments::router());
     OpenApiRouter::with_openapi(ApiDoc::openapi())
         .nest("/v1", v1)
         .merge(accounts::well_known())

@@ -68,6 +68,8 @@ ids! {
     AlertId,
     /// The id of a job.
     JobId,
+    /// The id of an attachment.
+    AttachmentId,
 }
 
 impl From<PatientId> for AccountId {

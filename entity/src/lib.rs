@@ -2,6 +2,8 @@
 
 pub mod accounts;
 pub mod alerts;
+pub mod attachment_chunks;
+pub mod attachments;
 pub mod audit_events;
 pub mod audit_heads;
 pub mod care_relations;
@@ -59,4 +61,6 @@ pub const TABLES: &[&data_map::TableRule] = &[
     &audit_events::RULES,
     &audit_heads::RULES,
     &jobs::RULES,
+    &attachments::RULES,
+    &attachment_chunks::RULES,
 ];

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 pub use sections::{
-    AuthConfig, DatabaseConfig, Environment, KeysConfig, LogConfig, LogFormat, PushConfig, SchedulerConfig,
-    ServerConfig, SqliteSynchronous,
+    AttachmentsConfig, AuthConfig, DatabaseConfig, Environment, KeysConfig, LogConfig, LogFormat, PushConfig,
+    SchedulerConfig, ServerConfig, SqliteSynchronous,
 };
 
 /// All settings. Secrets in it are neither printed by `Debug` nor serialised.
@@ -45,6 +45,8 @@ pub struct Config {
     pub scheduler: SchedulerConfig,
     /// Logs.
     pub log: LogConfig,
+    /// Voice notes and drawings.
+    pub attachments: AttachmentsConfig,
 }
 
 impl Default for Config {
@@ -60,6 +62,7 @@ impl Default for Config {
             push: PushConfig::default(),
             scheduler: SchedulerConfig::default(),
             log: LogConfig::default(),
+            attachments: AttachmentsConfig::default(),
         }
     }
 }

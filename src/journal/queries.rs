@@ -185,6 +185,7 @@ pub async fn delete(tx: &WriteTx, patient: PatientId, id: JournalEntryId, versio
     if row.version != version {
         return Err(ApiError::stale());
     }
+    crate::attachments::erase_of_entry(tx, patient, id).await?;
     journal_shares::Entity::delete_many()
         .filter(journal_shares::Column::PatientId.eq(patient))
         .filter(journal_shares::Column::EntryId.eq(id))
