@@ -6,7 +6,7 @@ mod queries;
 mod routes;
 mod rules;
 
-pub use dto::{CrisisCard, check_emotions};
+pub use dto::CrisisCard;
 pub use queries::seal as seal_detail;
 pub use routes::router;
-pub use rules::Detail;
+pub use rules::{Detail, VERY_LOW};

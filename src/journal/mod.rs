@@ -1,12 +1,16 @@
 //! The integration journal. Entries are the patient's alone until they share one with one member of their care team;
 //! unsharing closes it at once, and nothing edited afterwards was ever visible. Drafts are never shared.
 
+mod catalog;
 mod dto;
+pub mod form;
+mod notice;
 mod queries;
 mod routes;
 mod rules;
 mod shares;
 mod staff;
+pub mod templates;
 
 pub use dto::EntryFields;
 pub use queries::place as revision_place;
@@ -16,5 +20,5 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::AppState;
 
 pub fn router() -> OpenApiRouter<AppState> {
-    routes::router().merge(shares::router()).merge(staff::router())
+    routes::router().merge(catalog::router()).merge(shares::router()).merge(staff::router())
 }

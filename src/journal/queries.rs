@@ -2,22 +2,25 @@
 
 use chrono::{DateTime, Utc};
 use entity::{
-    ids::{JournalEntryId, PatientId},
-    journal_entries, journal_revisions, journal_shares,
+    ids::{JournalEntryId, PatientId, SessionId},
+    journal_entries, journal_revisions, journal_shares, sessions,
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, Set,
-    Statement, Value,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelect,
+    Set, Statement, Value,
 };
 
 use super::{
-    dto::{EntryCreate, EntryPatch, EntryState, JournalEntry},
+    dto::{EntryCreate, EntryFields, EntryPatch, EntryState, JournalEntry},
+    form,
     rules::{self, Body},
+    templates::{self, Template},
 };
 use crate::{
     db::WriteTx,
     error::{ApiError, ApiResult},
     page::Page,
+    validate::Checks,
     vault::{DataKey, Place},
 };
 
@@ -64,6 +67,7 @@ pub fn view(row: EntryRow, key: &DataKey) -> ApiResult<JournalEntry> {
         title: body.title,
         fields: body.fields,
         to_talk_about: row.to_talk_about,
+        crisis_card: None,
         created_at: row.created_at,
         updated_at: row.updated_at,
     })
@@ -94,6 +98,8 @@ pub async fn insert(
     id: JournalEntryId,
     input: EntryCreate,
 ) -> ApiResult<JournalEntry> {
+    let template = input.template().map_err(|_| ApiError::NotFound)?;
+    check_sessions(tx.conn(), patient, template, &input.fields).await?;
     let body = Body { title: input.title, fields: input.fields };
     let row = journal_entries::ActiveModel {
         patient_id: Set(patient),
@@ -101,8 +107,8 @@ pub async fn insert(
         version: Set(1),
         sync_seq: Set(tx.sync_seq()),
         state: Set(input.state.as_str().to_owned()),
-        template_id: Set(input.template_id.clone()),
-        template_version: Set(rules::FREE_NOTE_VERSION.to_owned()),
+        template_id: Set(template.id.clone()),
+        template_version: Set(template.version.clone()),
         head_revision: Set(1),
         to_talk_about: Set(input.to_talk_about),
         created_at: Set(tx.now()),
@@ -115,14 +121,48 @@ pub async fn insert(
         version: 1,
         revision: 1,
         state: input.state,
-        template_id: input.template_id,
-        template_version: rules::FREE_NOTE_VERSION.to_owned(),
+        template_id: template.id.clone(),
+        template_version: template.version.clone(),
         title: body.title,
         fields: body.fields,
         to_talk_about: input.to_talk_about,
+        crisis_card: None,
         created_at: tx.now(),
         updated_at: tx.now(),
     })
+}
+
+/// The form an entry was written with. The file keeps every version that entries have, so it is there.
+fn template_of(row: &EntryRow) -> ApiResult<&'static Template> {
+    templates::find(&row.template_id, Some(&row.template_version))
+        .map_err(|_| ApiError::internal(format!("no template {} {}", row.template_id, row.template_version)))
+}
+
+/// 422 for a session that is not the patient's.
+async fn check_sessions(
+    conn: &impl ConnectionTrait,
+    patient: PatientId,
+    template: &Template,
+    fields: &EntryFields,
+) -> ApiResult<()> {
+    let named = form::session_refs(template, fields);
+    if named.is_empty() {
+        return Ok(());
+    }
+    let known: Vec<SessionId> = sessions::Entity::find()
+        .select_only()
+        .column(sessions::Column::Id)
+        .filter(sessions::Column::PatientId.eq(patient))
+        .filter(sessions::Column::Id.is_in(named.iter().map(|(_, id)| *id)))
+        .into_tuple()
+        .all(conn)
+        .await?;
+    let mut checks = Checks::default();
+    for (field, id) in named {
+        let detail = "must be one of your sessions; see GET /v1/sessions";
+        checks.require(known.contains(&id.into()), &format!("/fields/{field}"), "unknown_session", detail);
+    }
+    checks.finish()
 }
 
 async fn revise(
@@ -155,9 +195,15 @@ pub async fn update(
     if row.version != version {
         return Err(ApiError::stale());
     }
-    let state = rules::next_state(EntryState::parse(&row.state), patch.state)?;
+    let was = EntryState::parse(&row.state);
+    let state = rules::next_state(was, patch.state)?;
     let before: Body = key.open_json(place(id, row.head_revision), &row.body_sealed)?;
     let after = rules::patched(&before, &patch);
+    let template = template_of(&row)?;
+    rules::check_patched(template, &after, &patch, (was, state))?;
+    if after.fields != before.fields {
+        check_sessions(tx.conn(), patient, template, &after.fields).await?;
+    }
     let mut revision = row.head_revision;
     if after != before {
         revision += 1;

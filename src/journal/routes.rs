@@ -6,16 +6,18 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     dto::{EntryCreate, EntryPatch, JournalEntry, JournalEntryList},
-    queries,
+    form, queries,
 };
 use crate::{
     accounts::Patient,
     app::{AppState, JOURNAL_BODY_LIMIT},
+    checkins::{CrisisCard, VERY_LOW},
     error::ApiResult,
     extract::{IfMatch, Once, PathId, ValidJson, ValidQuery, Versioned},
     idempotency::Answer,
     openapi::Problems,
     page::{Cursor, PageQuery},
+    safety,
 };
 
 pub fn router() -> OpenApiRouter<AppState> {
@@ -23,6 +25,11 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(create_journal_entry, list_journal_entries))
         .routes(routes!(get_journal_entry, update_journal_entry, delete_journal_entry))
         .layer(axum::extract::DefaultBodyLimit::max(JOURNAL_BODY_LIMIT))
+}
+
+/// Whoever answers that they are not safe gets the crisis card at once; the entry stays theirs alone.
+fn card(entry: &JournalEntry, me: &Patient) -> Option<CrisisCard> {
+    form::is_unsafe(&entry.fields).then(|| safety::crisis_card(VERY_LOW, &me.locale))
 }
 
 /// Write an entry. It is private until I share it.
@@ -37,7 +44,8 @@ async fn create_journal_entry(
     let id = app.random.uuid_v7(app.clock.now()).into();
     app.db
         .write_once(&me.writing(), replay.as_ref(), &me.key, async |tx| {
-            let entry = queries::insert(tx, me.id(), &me.key, id, input).await?;
+            let mut entry = queries::insert(tx, me.id(), &me.key, id, input).await?;
+            entry.crisis_card = card(&entry, &me);
             Answer::created(&entry, Some(entry.version))
         })
         .await
@@ -90,7 +98,8 @@ async fn update_journal_entry(
             queries::view(queries::find(tx.conn(), me.id(), id).await?, &me.key)
         })
         .await?;
-    Ok(Versioned { version: entry.version, body: entry })
+    let crisis_card = card(&entry, &me);
+    Ok(Versioned { version: entry.version, body: JournalEntry { crisis_card, ..entry } })
 }
 
 /// Delete one of my entries, with all its versions.

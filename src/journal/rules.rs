@@ -2,8 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::dto::{EntryFields, EntryPatch, EntryState};
-use crate::error::{ApiError, ApiResult};
+use super::{
+    dto::{EntryFields, EntryPatch, EntryState},
+    form,
+    templates::Template,
+};
+use crate::{
+    error::{ApiError, ApiResult},
+    validate::Checks,
+};
 
 /// The blank page.
 pub const FREE_NOTE: &str = "free-note";
@@ -24,6 +31,21 @@ pub fn patched(before: &Body, patch: &EntryPatch) -> Body {
         title: patch.title.clone().apply(before.title.clone()),
         fields: patch.fields.clone().unwrap_or_else(|| before.fields.clone()),
     }
+}
+
+/// Refuses words that do not fit their form. What a patch leaves alone was checked when it was written, unless a draft
+/// becomes final.
+pub fn check_patched(
+    template: &Template,
+    after: &Body,
+    patch: &EntryPatch,
+    (was, is): (EntryState, EntryState),
+) -> ApiResult<()> {
+    let mut checks = Checks::default();
+    if patch.fields.is_some() || was != is {
+        form::check(&mut checks, template, &after.fields, is);
+    }
+    checks.finish()
 }
 
 /// The state after a patch. 422 for a final entry that should become a draft: somebody may already have read it.

@@ -28,6 +28,7 @@ pub fn router() -> OpenApiRouter<AppState> {
 struct Row {
     id: JournalEntryId,
     template_id: String,
+    template_version: String,
     to_talk_about: bool,
     created_at: DateTime<Utc>,
     shared_at: DateTime<Utc>,
@@ -36,7 +37,7 @@ struct Row {
     body_sealed: Vec<u8>,
 }
 
-const SHARED: &str = "SELECT e.id, e.template_id, e.to_talk_about, e.created_at, s.shared_at, s.until, r.revision, \
+const SHARED: &str = "SELECT e.id, e.template_id, e.template_version, e.to_talk_about, e.created_at, s.shared_at, s.until, r.revision, \
      r.body_sealed FROM journal_shares s \
      JOIN journal_entries e ON e.patient_id = s.patient_id AND e.id = s.entry_id AND e.state = 'final' \
      JOIN journal_revisions r ON r.patient_id = s.patient_id AND r.entry_id = s.entry_id \
@@ -63,6 +64,7 @@ fn view(row: Row, scope: &Scope) -> ApiResult<SharedEntry> {
         id: row.id,
         revision: row.revision,
         template_id: row.template_id,
+        template_version: row.template_version,
         title: body.title,
         fields: body.fields,
         to_talk_about: row.to_talk_about,

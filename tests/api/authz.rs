@@ -67,6 +67,7 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("get_checkin", HERS),
     ("update_checkin", HERS),
     ("delete_checkin", HERS_204),
+    ("list_journal_templates", OPEN),
     ("create_journal_entry", PATIENTS_CREATE),
     ("list_journal_entries", PATIENTS),
     ("get_journal_entry", HERS),

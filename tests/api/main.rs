@@ -14,6 +14,7 @@ mod authz;
 mod care;
 mod checkins;
 mod journal;
+mod journal_forms;
 mod malformed;
 mod openapi;
 mod outages;

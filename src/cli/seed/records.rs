@@ -177,10 +177,7 @@ fn revise(
 ) -> journal_revisions::ActiveModel {
     let body = Body {
         title: (age.is_multiple_of(2)).then(|| "The morning after".to_owned()),
-        fields: EntryFields {
-            text: ENTRIES[(patient.number + age) % ENTRIES.len()].to_owned(),
-            emotions: Vec::new(),
-        },
+        fields: EntryFields::of("text", ENTRIES[(patient.number + age) % ENTRIES.len()]),
     };
     journal_revisions::ActiveModel {
         patient_id: Set(patient.id),
