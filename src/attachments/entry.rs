@@ -1,40 +1,67 @@
 //! What attachments are to the entry they belong to.
 
-use chrono::{DateTime, Utc};
-use entity::ids::{AccountId, AttachmentId, JournalEntryId, PatientId};
-use sea_orm::{ConnectionTrait, DatabaseConnection};
+use std::collections::HashMap;
 
-use super::{queries::Which, rules::AttachmentKind};
+use entity::{
+    attachments,
+    ids::{AttachmentId, JournalEntryId, PatientId},
+};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+
+use super::{queries::COMPLETE, rules::AttachmentKind};
 use crate::{
-    care::Scope,
     db::WriteTx,
-    error::{ApiError, ApiResult},
-    vault::DataKey,
+    error::ApiResult,
+    journal::{self, form},
+    validate::Checks,
 };
 
+/// What a field of the entry's form takes, if it takes files at all.
 pub async fn takes(
-    _: &impl ConnectionTrait,
-    _: PatientId,
-    _: JournalEntryId,
-    _: &str,
+    conn: &impl ConnectionTrait,
+    patient: PatientId,
+    entry: JournalEntryId,
+    field: &str,
 ) -> ApiResult<Option<AttachmentKind>> {
-    Err(ApiError::NotFound)
+    let kind = journal::kind_of_field(conn, patient, entry, field).await?;
+    Ok(kind.map(AttachmentKind::from))
 }
-pub async fn now(_: &impl ConnectionTrait, _: PatientId, _: JournalEntryId) -> ApiResult<(i32, i32)> {
-    Err(ApiError::NotFound)
+
+impl From<form::AttachmentKind> for AttachmentKind {
+    fn from(kind: form::AttachmentKind) -> Self {
+        match kind {
+            form::AttachmentKind::Audio => Self::Audio,
+            form::AttachmentKind::Image => Self::Image,
+        }
+    }
 }
-pub async fn bind(_: &WriteTx, _: &DataKey, _: Which, _: &str) -> ApiResult<(i32, i32)> {
-    Err(ApiError::NotFound)
-}
-pub async fn unbind(_: &WriteTx, _: &DataKey, _: Which, _: &str) -> ApiResult<()> {
-    Err(ApiError::NotFound)
-}
-pub async fn shown_to(
-    _: &DatabaseConnection,
-    _: &Scope,
-    _: (AccountId, DateTime<Utc>),
-    _: (JournalEntryId, AttachmentId),
+
+/// 422 for a field that names what is no complete attachment of this entry, or one of another kind.
+pub async fn require_complete(
+    tx: &WriteTx,
+    patient: PatientId,
+    entry: JournalEntryId,
+    named: &[form::AttachmentRef],
 ) -> ApiResult<()> {
-    Err(ApiError::NotFound)
+    if named.is_empty() {
+        return Ok(());
+    }
+    let known: Vec<(AttachmentId, String)> = attachments::Entity::find()
+        .select_only()
+        .columns([attachments::Column::Id, attachments::Column::Kind])
+        .filter(attachments::Column::PatientId.eq(patient))
+        .filter(attachments::Column::EntryId.eq(entry))
+        .filter(attachments::Column::State.eq(COMPLETE))
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    let known: HashMap<_, _> =
+        known.into_iter().map(|(id, kind)| (id.0, AttachmentKind::parse(&kind))).collect();
+    let mut checks = Checks::default();
+    for one in named {
+        let fits = known.get(&one.id).is_some_and(|kind| *kind == one.kind.into());
+        let detail = "must be a complete attachment of this entry, of the field's kind";
+        checks.require(fits, &format!("/fields/{}", one.field), "unknown_attachment", detail);
+    }
+    checks.finish()
 }
-pub async fn require_complete() {}

@@ -12,7 +12,6 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     download,
     dto::{Attachment, AttachmentCompleted, AttachmentCreate, AttachmentList},
-    entry,
     queries::{self, Which},
     upload::{self, Part},
 };
@@ -22,6 +21,7 @@ use crate::{
     error::{ApiError, ApiResult},
     extract::{Once, PathId, path_id},
     idempotency::Answer,
+    journal,
     openapi::Problems,
 };
 
@@ -92,7 +92,7 @@ async fn list_attachments(
     me: Patient,
     PathId(id): PathId<JournalEntryId>,
 ) -> ApiResult<Json<AttachmentList>> {
-    entry::now(app.db.reader(), me.id(), id).await?;
+    journal::standing(app.db.reader(), me.id(), id).await?;
     let rows = queries::list(app.db.reader(), me.id(), id).await?;
     Ok(Json(AttachmentList { items: rows.into_iter().map(queries::view).collect() }))
 }
@@ -146,8 +146,8 @@ async fn get_attachment(State(app): State<AppState>, Mine { me, which }: Mine) -
 async fn delete_attachment(State(app): State<AppState>, Mine { me, which }: Mine) -> ApiResult<StatusCode> {
     app.db
         .write(&me.writing(), async |tx| {
-            let row = queries::find(tx.conn(), which).await?;
-            entry::unbind(tx, &me.key, which, &row.field_id).await?;
+            queries::find(tx.conn(), which).await?;
+            journal::clear_attachment(tx, (which.patient, &me.key), which.entry, which.id).await?;
             queries::erase(tx.conn(), which.patient, which.id).await
         })
         .await?;

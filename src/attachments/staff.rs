@@ -9,7 +9,7 @@ use entity::ids::{AttachmentId, JournalEntryId};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    download, entry,
+    download,
     queries::{self, Which},
 };
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     care::SharedPatient,
     error::{ApiError, ApiResult},
     extract::path_id,
+    journal,
     openapi::Problems,
 };
 
@@ -53,7 +54,7 @@ async fn get_shared_attachment(
     let member = shared.therapist().account;
     let (row, key) = shared
         .read(&app, "journal.read_shared_attachment", format!("attachments/{id}"), async |conn, scope| {
-            entry::shown_to(conn, scope, (member, app.clock.now()), (entry, id)).await?;
+            journal::shows_attachment(conn, scope, (member, app.clock.now()), (entry, id)).await?;
             let row = queries::find(conn, Which { patient: scope.patient, entry, id }).await?;
             Ok((row, scope.key.clone()))
         })

@@ -27,6 +27,7 @@ use crate::{
     app::AppState,
     db::WriteTx,
     error::{ApiError, ApiResult},
+    journal,
     vault::{DataKey, Place},
 };
 
@@ -272,15 +273,16 @@ async fn check(app: &AppState, key: &DataKey, row: &attachments::Model) -> ApiRe
 
 async fn bind(tx: &WriteTx, key: &DataKey, which: Which, edits: &Edits) -> ApiResult<AttachmentCompleted> {
     let row = queries::find(tx.conn(), which).await?;
-    let (entry_version, entry_revision) = if row.state == COMPLETE {
-        entry::now(tx.conn(), which.patient, which.entry).await?
+    let entry = if row.state == COMPLETE {
+        journal::standing(tx.conn(), which.patient, which.entry).await?
     } else {
         chunks::rewrite(tx, key, Stored::from(&row), edits).await?;
         if !queries::finish(tx, which).await? {
             return Err(ApiError::NotFound);
         }
-        entry::bind(tx, key, which, &row.field_id).await?
+        let place = (which.entry, row.field_id.as_str());
+        journal::set_attachment(tx, (which.patient, key), place, which.id).await?
     };
     let attachment = queries::view(queries::find(tx.conn(), which).await?);
-    Ok(AttachmentCompleted { attachment, entry_version, entry_revision })
+    Ok(AttachmentCompleted { attachment, entry_version: entry.version, entry_revision: entry.revision })
 }

@@ -2,14 +2,15 @@
 
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
-use entity::ids::{AccountId, JournalEntryId};
+use entity::ids::{AccountId, AttachmentId, JournalEntryId};
 use sea_orm::{DatabaseConnection, FromQueryResult, Statement, Value};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     dto::{SharedEntry, SharedEntryList},
-    queries,
+    form, queries,
     rules::Body,
+    templates,
 };
 use crate::{
     app::AppState,
@@ -72,6 +73,26 @@ fn view(row: Row, scope: &Scope) -> ApiResult<SharedEntry> {
         shared_at: row.shared_at,
         until: row.until,
     })
+}
+
+/// 404 unless the revision that is shared with this member now shows the attachment.
+pub async fn shows_attachment(
+    conn: &DatabaseConnection,
+    scope: &Scope,
+    by: (AccountId, DateTime<Utc>),
+    (entry, attachment): (JournalEntryId, AttachmentId),
+) -> ApiResult<()> {
+    let rows = select(conn, scope, by, "AND s.entry_id = $4", vec![entry.0.into()]).await?;
+    let shared = rows.into_iter().next().ok_or(ApiError::NotFound)?;
+    let template = templates::find(&shared.template_id, Some(&shared.template_version));
+    let shown = template.is_ok_and(|template| {
+        let body =
+            scope.key.open_json::<Body>(queries::place(shared.id, shared.revision), &shared.body_sealed);
+        body.is_ok_and(|body| {
+            form::attachment_refs(template, &body.fields).iter().any(|one| one.id == attachment.0)
+        })
+    });
+    if shown { Ok(()) } else { Err(ApiError::NotFound) }
 }
 
 /// List the entries that this patient shared with me, last shared first.
