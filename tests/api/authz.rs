@@ -9,6 +9,7 @@ use things::Thing;
 pub use things::{assign, receipt, subscription};
 
 use crate::{
+    attachments::wav,
     harness::{Person, Reply, TestApp, both_engines},
     openapi::{Operation, operations},
 };
@@ -101,6 +102,13 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("list_push_subscriptions", ANYBODY),
     ("delete_push_subscription", HER_DEVICE_204),
     ("test_push_subscription", HER_DEVICE),
+    ("create_attachment", [401, 201, 404, 403, 403, 403, 403, 403, 401]),
+    ("list_attachments", HERS),
+    ("get_attachment", HERS),
+    ("put_attachment_part", HERS),
+    ("complete_attachment", HERS),
+    ("delete_attachment", HERS_204),
+    ("get_shared_attachment", HER_THERAPIST),
 ];
 
 fn row(id: &str) -> [u16; 9] {
@@ -149,6 +157,7 @@ impl World {
         for (name, value) in [("{id}", &thing.id), ("{member_id}", &thing.member), ("{code}", &thing.id)] {
             path = path.replace(name, value);
         }
+        let path = path.replace("{attachment_id}", &thing.attachment).replace("{number}", "0");
         assert!(!path.contains('{'), "{}: fill {path}", operation.id);
         let method: Method = operation.method.parse().unwrap();
         let takes_version = operation.spec["parameters"]
@@ -160,6 +169,9 @@ impl World {
         }
         if let Value::Object(_) = &thing.body {
             request = request.json(&thing.body);
+        }
+        if operation.id == "put_attachment_part" {
+            request = request.bytes(wav(100)).header("content-type", "application/octet-stream");
         }
         request.send().await
     }

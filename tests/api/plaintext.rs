@@ -8,6 +8,7 @@ use canaries::Canaries;
 use serde_json::{Value, json};
 
 use crate::{
+    attachments::wav_of,
     authz::subscription,
     harness::{Person, TestApp, both_engines, registration},
     openapi::{document, operations},
@@ -20,7 +21,7 @@ both_engines![
 ];
 
 /// Text fields without a canary, and why.
-const EXEMPT: [(&str, &str); 18] = [
+const EXEMPT: [(&str, &str); 21] = [
     ("Receipt/token", "made by the server, and of no use twice"),
     ("Registration/invitation_code", "a code of its own form; its plain text is searched for"),
     ("Registration/time_zone", "a name of the IANA database"),
@@ -38,6 +39,9 @@ const EXEMPT: [(&str, &str); 18] = [
     ("ReminderCreate/category", "an id of the content"),
     ("Schedule/time", "a time of day"),
     ("Schedule/cron", "five fields of digits and names"),
+    ("AttachmentCreate/field", "an id of the content"),
+    ("AttachmentCreate/media_type", "one of eight"),
+    ("AttachmentCreate/sha256", "a hash; sealed, and gone with the upload"),
     ("SubscriptionCreate/platform", "letters, digits and dashes; clear in the data map"),
 ];
 
@@ -87,7 +91,7 @@ async fn d1_errors_never_quote_what_was_sent(app: TestApp) {
             continue;
         }
         let id = "0198f000-0000-7000-8000-000000000000";
-        let path = ["{id}", "{patient_id}", "{member_id}"]
+        let path = ["{id}", "{patient_id}", "{member_id}", "{attachment_id}", "{number}"]
             .iter()
             .fold(operation.path.clone(), |path, name| path.replace(name, id));
         let path = path.replace("{patient_id}", &ana.id.to_string());
@@ -232,6 +236,11 @@ async fn records(ana: &Person, bo: &Person, canaries: &Canaries, write: Write) {
     ana.share(id, bo, &json!({})).await.expect(200);
     bo.get(&format!("/v1/patients/{}/journal/entries", ana.id)).await.expect(200);
     bo.get(&format!("/v1/patients/{}/journal/entries/{id}", ana.id)).await.expect(200);
+
+    let spoken = write(canaries, "the sound of a voice note");
+    let note = ana.impressions().await;
+    let voice = ana.voice_note(&note, &wav_of(spoken.repeat(9_000).as_bytes())).await;
+    ana.get(&format!("/v1/journal/entries/{note}/attachments/{voice}")).await;
 
     let reminder = json!({"category": "mindfulness", "schedule": {"kind": "daily", "time": "20:00"},
         "title": write(canaries, "ReminderCreate/title"), "body": write(canaries, "ReminderCreate/body")});

@@ -59,7 +59,7 @@ pub async fn walk<S: Source>(walk: &mut Walk<'_, S>) -> Walked {
         let end = element.end.ok_or(Fault::OtherType)?;
         if end > walk.len() {
             require(matches!(fate, Fate::Sound) && sound)?;
-            break;
+            return require(track && opus);
         }
         match fate {
             Fate::Enter | Fate::Keep => {}
