@@ -19,6 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     accounts::{self, Hashing, Passwords, Tokens},
+    attachments,
     audit::{AuditKey, Reads},
     care, checkins,
     clock::{Clock, Random},
@@ -167,7 +168,8 @@ pub fn api() -> OpenApiRouter<AppState> {
         .merge(push::router())
         .merge(safety::router())
         .merge(prompts::router())
-        .merge(goals::router());
+        .merge(goals::router())
+        .merge(attachments::router());
     OpenApiRouter::with_openapi(ApiDoc::openapi())
         .nest("/v1", v1)
         .merge(accounts::well_known())

@@ -5,6 +5,8 @@
 pub mod accounts;
 /// The program's parts and its router.
 pub mod app;
+/// Voice notes and drawings.
+pub mod attachments;
 /// The chain of who read or changed whose data.
 pub mod audit;
 /// Clinics, invitations, the care team.

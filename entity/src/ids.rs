@@ -74,6 +74,8 @@ ids! {
     GoalProgressId,
     /// The id of a comment on a journal entry.
     CommentId,
+    /// The id of an attachment.
+    AttachmentId,
 }
 
 impl From<PatientId> for AccountId {

@@ -2,6 +2,8 @@
 
 pub mod accounts;
 pub mod alerts;
+pub mod attachment_chunks;
+pub mod attachments;
 pub mod audit_events;
 pub mod audit_heads;
 pub mod care_relations;
@@ -77,4 +79,6 @@ pub const TABLES: &[&data_map::TableRule] = &[
     &goal_entries::RULES,
     &goal_shares::RULES,
     &journal_comments::RULES,
+    &attachments::RULES,
+    &attachment_chunks::RULES,
 ];

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 pub use sections::{
-    AuthConfig, DatabaseConfig, Environment, KeysConfig, LogConfig, LogFormat, PushConfig, SafetyConfig,
-    SchedulerConfig, ServerConfig, SqliteSynchronous,
+    AttachmentsConfig, AuthConfig, DatabaseConfig, Environment, KeysConfig, LogConfig, LogFormat, PushConfig,
+    SafetyConfig, SchedulerConfig, ServerConfig, SqliteSynchronous,
 };
 
 /// All settings. Secrets in it are neither printed by `Debug` nor serialised.
@@ -47,6 +47,8 @@ pub struct Config {
     pub safety: SafetyConfig,
     /// Logs.
     pub log: LogConfig,
+    /// Voice notes and drawings.
+    pub attachments: AttachmentsConfig,
 }
 
 impl Default for Config {
@@ -63,6 +65,7 @@ impl Default for Config {
             scheduler: SchedulerConfig::default(),
             safety: SafetyConfig::default(),
             log: LogConfig::default(),
+            attachments: AttachmentsConfig::default(),
         }
     }
 }

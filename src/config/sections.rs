@@ -249,6 +249,20 @@ impl Default for LogConfig {
     }
 }
 
+/// `[attachments]`: voice notes and drawings.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AttachmentsConfig {
+    /// All attachments of one patient together, in MiB.
+    pub patient_mib: i64,
+}
+
+impl Default for AttachmentsConfig {
+    fn default() -> Self {
+        Self { patient_mib: 1_024 }
+    }
+}
+
 const NOT_AN_ADDRESS: &str = "must be an IP address and a port, such as 127.0.0.1:8080";
 
 fn hidden<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,6 +1,7 @@
 //! The integration journal. Entries are the patient's alone until they share one with one member of their care team;
 //! unsharing closes it at once, and nothing edited afterwards was ever visible. Drafts are never shared.
 
+mod attached;
 mod catalog;
 mod comments;
 mod dto;
@@ -16,9 +17,11 @@ mod shares;
 mod staff;
 pub mod templates;
 
+pub use attached::{Standing, clear_attachment, kind_of_field, set_attachment, standing};
 pub use dto::EntryFields;
 pub use queries::place as revision_place;
 pub use rules::{Body, FREE_NOTE, FREE_NOTE_VERSION};
+pub use staff::shows_attachment;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::AppState;

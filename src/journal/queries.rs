@@ -150,7 +150,7 @@ pub async fn insert(
 }
 
 /// The form an entry was written with. The file keeps every version that entries have, so it is there.
-fn template_of(row: &EntryRow) -> ApiResult<&'static Template> {
+pub fn template_of(row: &EntryRow) -> ApiResult<&'static Template> {
     templates::find(&row.template_id, Some(&row.template_version))
         .map_err(|_| ApiError::internal(format!("no template {} {}", row.template_id, row.template_version)))
 }
@@ -182,7 +182,8 @@ async fn check_sessions(
     checks.finish()
 }
 
-async fn revise(
+/// Keeps a further version of the words.
+pub async fn revise(
     tx: &WriteTx,
     patient: PatientId,
     key: &DataKey,
@@ -220,6 +221,8 @@ pub async fn update(
     rules::check_patched(template, &after, &patch, (was, state))?;
     if after.fields != before.fields {
         check_sessions(tx.conn(), patient, template, &after.fields).await?;
+        let named = form::attachment_refs(template, &after.fields);
+        crate::attachments::require_complete(tx, patient, id, &named).await?;
     }
     let mut revision = row.head_revision;
     if after != before {
@@ -254,6 +257,7 @@ pub async fn delete(tx: &WriteTx, patient: PatientId, id: JournalEntryId, versio
         return Err(ApiError::stale());
     }
     super::comments::delete_all(tx, patient, id).await?;
+    crate::attachments::erase_of_entry(tx, patient, id).await?;
     journal_shares::Entity::delete_many()
         .filter(journal_shares::Column::PatientId.eq(patient))
         .filter(journal_shares::Column::EntryId.eq(id))

@@ -2,8 +2,8 @@
 
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
-use entity::ids::{AccountId, JournalEntryId, PatientId};
-use sea_orm::{ConnectionTrait, FromQueryResult, Statement, Value};
+use entity::ids::{AccountId, AttachmentId, JournalEntryId, PatientId};
+use sea_orm::{ConnectionTrait, DatabaseConnection, FromQueryResult, Statement, Value};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -11,14 +11,14 @@ use uuid::Uuid;
 
 use super::{
     dto::{EntryState, SharedEntry, SharedEntryList},
-    queries,
+    form, queries,
     rules::Body,
-    shares,
+    shares, templates,
 };
 use crate::{
     accounts::Patient,
     app::AppState,
-    care::SharedPatient,
+    care::{Scope, SharedPatient},
     error::{ApiError, ApiResult},
     extract::{PathId, ValidQuery},
     openapi::Problems,
@@ -103,6 +103,26 @@ async fn shared_with(
 ) -> ApiResult<Option<SharedEntry>> {
     let rows = select(conn, patient, by, "AND s.entry_id = $4", vec![id.0.into()]).await?;
     rows.into_iter().next().map(|row| view(row, key)).transpose()
+}
+
+/// 404 unless the revision that is shared with this member now shows the attachment.
+pub async fn shows_attachment(
+    conn: &DatabaseConnection,
+    scope: &Scope,
+    by: (AccountId, DateTime<Utc>),
+    (entry, attachment): (JournalEntryId, AttachmentId),
+) -> ApiResult<()> {
+    let rows = select(conn, scope.patient, by, "AND s.entry_id = $4", vec![entry.0.into()]).await?;
+    let shared = rows.into_iter().next().ok_or(ApiError::NotFound)?;
+    let template = templates::find(&shared.template_id, Some(&shared.template_version));
+    let shown = template.is_ok_and(|template| {
+        let body =
+            scope.key.open_json::<Body>(queries::place(shared.id, shared.revision), &shared.body_sealed);
+        body.is_ok_and(|body| {
+            form::attachment_refs(template, &body.fields).iter().any(|one| one.id == attachment.0)
+        })
+    });
+    if shown { Ok(()) } else { Err(ApiError::NotFound) }
 }
 
 /// List the entries that this patient shared with me, last shared first.

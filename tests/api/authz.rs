@@ -9,6 +9,7 @@ use things::Thing;
 pub use things::{assign, receipt, subscription};
 
 use crate::{
+    attachments::wav,
     harness::{Person, Reply, TestApp, both_engines},
     openapi::{Operation, operations},
 };
@@ -144,6 +145,13 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("propose_goal", HER_THERAPIST_CREATES),
     ("list_patient_goals", HER_THERAPIST),
     ("get_patient_goal", HER_THERAPIST),
+    ("create_attachment", [401, 201, 404, 403, 403, 403, 403, 403, 401]),
+    ("list_attachments", HERS),
+    ("get_attachment", HERS),
+    ("put_attachment_part", HERS),
+    ("complete_attachment", HERS),
+    ("delete_attachment", HERS_204),
+    ("get_shared_attachment", HER_THERAPIST),
 ];
 
 fn row(id: &str) -> [u16; 9] {
@@ -200,6 +208,7 @@ impl World {
         for (name, value) in names {
             path = path.replace(name, value);
         }
+        path = path.replace("{attachment_id}", &thing.attachment).replace("{number}", "0");
         assert!(!path.contains('{'), "{}: fill {path}", operation.id);
         match operation.id.as_str() {
             "preview_journal_entry" => path.push_str(&format!("?member_id={}", thing.member)),
@@ -216,6 +225,9 @@ impl World {
         }
         if let Value::Object(_) = &thing.body {
             request = request.json(&thing.body);
+        }
+        if operation.id == "put_attachment_part" {
+            request = request.bytes(wav(100)).header("content-type", "application/octet-stream");
         }
         request.send().await
     }

@@ -9,6 +9,7 @@
 mod harness;
 
 mod accounts;
+mod attachments;
 mod attacks;
 mod authz;
 mod care;

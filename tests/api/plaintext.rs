@@ -9,6 +9,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
 
 use crate::{
+    attachments::wav_of,
     authz::subscription,
     harness::{Person, TestApp, both_engines, registration},
     openapi::{document, operations},
@@ -43,6 +44,9 @@ const EXEMPT: &[(&str, &str)] = &[
     ("ReminderCreate/category", "an id of the content"),
     ("Schedule/time", "a time of day"),
     ("Schedule/cron", "five fields of digits and names"),
+    ("AttachmentCreate/field", "an id of the content"),
+    ("AttachmentCreate/media_type", "one of eight"),
+    ("AttachmentCreate/sha256", "a hash; sealed, and gone with the upload"),
     ("SubscriptionCreate/platform", "letters, digits and dashes; clear in the data map"),
     ("GoalCreate/template_id", "an id of the content"),
     ("GoalProposal/template_id", "an id of the content"),
@@ -97,7 +101,7 @@ async fn d1_errors_never_quote_what_was_sent(app: TestApp) {
             continue;
         }
         let id = "0198f000-0000-7000-8000-000000000000";
-        let path = ["{id}", "{patient_id}", "{member_id}"]
+        let path = ["{id}", "{patient_id}", "{member_id}", "{attachment_id}", "{number}"]
             .iter()
             .fold(operation.path.clone(), |path, name| path.replace(name, id));
         let path = path.replace("{patient_id}", &ana.id.to_string());
@@ -250,6 +254,11 @@ async fn records(ana: &Person, bo: &Person, canaries: &Canaries, write: Write) {
     bo.get(&format!("/v1/patients/{}/journal/entries/{id}", ana.id)).await.expect(200);
     forms(ana, canaries, write).await;
     comments(ana, bo, id, canaries, write).await;
+
+    let spoken = write(canaries, "the sound of a voice note");
+    let note = ana.impressions().await;
+    let voice = ana.voice_note(&note, &wav_of(spoken.repeat(9_000).as_bytes())).await;
+    ana.get(&format!("/v1/journal/entries/{note}/attachments/{voice}")).await;
 
     let reminder = json!({"category": "mindfulness", "schedule": {"kind": "daily", "time": "20:00"},
         "title": write(canaries, "ReminderCreate/title"), "body": write(canaries, "ReminderCreate/body")});

@@ -55,6 +55,8 @@ fn entities() -> Schema {
     entities![
         accounts,
         alerts,
+        attachment_chunks,
+        attachments,
         audit_events,
         audit_heads,
         care_relations,

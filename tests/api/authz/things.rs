@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::World;
+use crate::attachments::wav;
 use crate::harness::{PASSWORD, Person, TestApp, email, id_of, registration};
 
 /// What a request is about.
@@ -17,6 +18,8 @@ pub struct Thing {
     pub id: String,
     pub member: String,
     pub body: Value,
+    /// An attachment of the entry in `id`.
+    pub attachment: String,
 }
 
 /// A public key and a secret as a browser makes them.
@@ -64,7 +67,13 @@ impl World {
     /// The same request about what is not there.
     pub fn nothing(&self, thing: &Thing) -> Thing {
         let id = || new_uuid(&self.app).to_string();
-        Thing { patient: id(), id: id(), member: thing.member.clone(), body: thing.body.clone() }
+        Thing {
+            patient: id(),
+            id: id(),
+            member: thing.member.clone(),
+            body: thing.body.clone(),
+            attachment: id(),
+        }
     }
 
     /// Somebody who is logged out stays logged out, also when the clock has moved on.
@@ -196,9 +205,36 @@ impl World {
                 (goal, Value::Null)
             }
             "agree_to_goal" => (bo.propose(ana, "as we discussed").await, Value::Null),
+            "create_attachment" => {
+                let body = json!({"field": "voice", "media_type": "audio/wav", "bytes": 10});
+                (ana.impressions().await, body)
+            }
+            "list_attachments"
+            | "get_attachment"
+            | "put_attachment_part"
+            | "complete_attachment"
+            | "delete_attachment"
+            | "get_shared_attachment" => (ana.impressions().await, Value::Null),
             _ => (String::new(), Value::Null),
         };
-        Thing { patient: ana.id.to_string(), id, member: bo.id.to_string(), body }
+        let attachment = self.attachment(operation, &id).await;
+        Thing { patient: ana.id.to_string(), id, member: bo.id.to_string(), body, attachment }
+    }
+
+    /// An attachment of Ana's in the state that the operation needs.
+    async fn attachment(&self, operation: &str, entry: &str) -> String {
+        let (ana, file) = (&self.ana, wav(100));
+        match operation {
+            "put_attachment_part" => ana.announce(entry, "voice", "audio/wav", file.len()).await,
+            "complete_attachment" => ana.send_file(entry, "voice", "audio/wav", &file).await,
+            "get_attachment" | "delete_attachment" => ana.voice_note(entry, &file).await,
+            "get_shared_attachment" => {
+                let id = ana.voice_note(entry, &file).await;
+                ana.share(entry, &self.bo, &json!({})).await.expect(200);
+                id
+            }
+            _ => String::new(),
+        }
     }
 
     fn next_week(&self) -> String {
