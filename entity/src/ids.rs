@@ -68,6 +68,8 @@ ids! {
     AlertId,
     /// The id of a job.
     JobId,
+    /// The id of a comment on a journal entry.
+    CommentId,
 }
 
 impl From<PatientId> for AccountId {

@@ -16,6 +16,7 @@ pub mod idempotency_keys;
 pub mod ids;
 pub mod invitations;
 pub mod jobs;
+pub mod journal_comments;
 pub mod journal_entries;
 pub mod journal_revisions;
 pub mod journal_shares;
@@ -59,4 +60,5 @@ pub const TABLES: &[&data_map::TableRule] = &[
     &audit_events::RULES,
     &audit_heads::RULES,
     &jobs::RULES,
+    &journal_comments::RULES,
 ];

@@ -2,12 +2,16 @@
 //! unsharing closes it at once, and nothing edited afterwards was ever visible. Drafts are never shared.
 
 mod catalog;
+mod comments;
 mod dto;
+mod find;
 pub mod form;
+mod history;
 mod notice;
 mod queries;
 mod routes;
 mod rules;
+mod search;
 mod shares;
 mod staff;
 pub mod templates;
@@ -20,5 +24,11 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::AppState;
 
 pub fn router() -> OpenApiRouter<AppState> {
-    routes::router().merge(catalog::router()).merge(shares::router()).merge(staff::router())
+    routes::router()
+        .merge(catalog::router())
+        .merge(find::router())
+        .merge(history::router())
+        .merge(comments::router())
+        .merge(shares::router())
+        .merge(staff::router())
 }
