@@ -25,7 +25,7 @@ use crate::{
     config::Config,
     db::{Db, Opening},
     error::render_problems,
-    health, journal,
+    health, journal, measures,
     openapi::ApiDoc,
     push, reminders, sessions, telemetry,
     vault::{Mac, Vault, keyfile::KeySet},
@@ -51,6 +51,7 @@ pub struct App {
     pub passwords: Passwords,
     pub reads: Reads,
     pub push: push::Sender,
+    pub measures: measures::Catalogue,
     /// Nudges the scheduler's loop.
     pub wake: Arc<Notify>,
     pub cursor_mac: Mac,
@@ -79,6 +80,8 @@ pub enum BuildError {
     Hashing(#[from] accounts::BadHashing),
     #[error("push: {0}")]
     Push(#[from] push::BuildError),
+    #[error(transparent)]
+    Measures(#[from] measures::CatalogueError),
 }
 
 impl AppState {
@@ -116,6 +119,7 @@ impl AppState {
             passwords: Passwords::new(hashing, random.clone())?,
             reads: Reads::start(db.clone()),
             push: push::Sender::new(&config, keys, vault.mac("topic").sign(&[b"key"]))?,
+            measures: measures::Catalogue::load(&config.measures)?,
             cursor_mac: vault.mac("cursor"),
             idempotency_mac: vault.mac("idempotency"),
             refresh_mac: vault.mac("refresh"),
@@ -140,7 +144,8 @@ pub fn api() -> OpenApiRouter<AppState> {
         .merge(journal::router())
         .merge(sessions::router())
         .merge(reminders::router())
-        .merge(push::router());
+        .merge(push::router())
+        .merge(measures::router());
     OpenApiRouter::with_openapi(ApiDoc::openapi())
         .nest("/v1", v1)
         .merge(accounts::well_known())

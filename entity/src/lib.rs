@@ -21,6 +21,8 @@ pub mod journal_revisions;
 pub mod journal_shares;
 pub mod login_attempts;
 pub mod logins;
+pub mod measure_assignments;
+pub mod measure_responses;
 pub mod notifications;
 pub mod patients;
 pub mod push_subscriptions;
@@ -59,4 +61,6 @@ pub const TABLES: &[&data_map::TableRule] = &[
     &audit_events::RULES,
     &audit_heads::RULES,
     &jobs::RULES,
+    &measure_assignments::RULES,
+    &measure_responses::RULES,
 ];

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 pub use sections::{
-    AuthConfig, DatabaseConfig, Environment, KeysConfig, LogConfig, LogFormat, PushConfig, SchedulerConfig,
+    AuthConfig, DatabaseConfig, Environment, KeysConfig, LogConfig, LogFormat, MeasuresConfig, PushConfig, SchedulerConfig,
     ServerConfig, SqliteSynchronous,
 };
 
@@ -45,6 +45,8 @@ pub struct Config {
     pub scheduler: SchedulerConfig,
     /// Logs.
     pub log: LogConfig,
+    /// Questionnaires beyond those of the binary.
+    pub measures: MeasuresConfig,
 }
 
 impl Default for Config {
@@ -60,6 +62,7 @@ impl Default for Config {
             push: PushConfig::default(),
             scheduler: SchedulerConfig::default(),
             log: LogConfig::default(),
+            measures: MeasuresConfig::default(),
         }
     }
 }
