@@ -42,7 +42,12 @@ pub const RULES: TableRule = TableRule {
         ColumnRule::new("phone_sealed", Class::Identity, Form::Sealed(KeyOwner::Clinic), Export::Yes),
         ColumnRule::new("version", Class::Bookkeeping, Form::Clear, Export::No("internal bookkeeping")),
         ColumnRule::new("created_at", Class::Time, Form::Clear, Export::No("internal bookkeeping")),
-        ColumnRule::new("response_policy_sealed", Class::Setting, Form::Sealed(KeyOwner::Clinic), Export::Yes),
+        ColumnRule::new(
+            "response_policy_sealed",
+            Class::Setting,
+            Form::Sealed(KeyOwner::Clinic),
+            Export::Yes,
+        ),
         ColumnRule::new("form_thresholds_signed_at", Class::Time, Form::Clear, Export::Yes),
         ColumnRule::new("form_thresholds_signed_by", Class::Reference, Form::Clear, Export::Yes),
     ],

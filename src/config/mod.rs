@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 pub use sections::{
-    AuthConfig, DatabaseConfig, Environment, KeysConfig, LogConfig, LogFormat, MeasuresConfig, PushConfig, SchedulerConfig,
-    ServerConfig, SqliteSynchronous,
+    AuthConfig, DatabaseConfig, Environment, KeysConfig, LogConfig, LogFormat, MeasuresConfig, PushConfig,
+    SchedulerConfig, ServerConfig, SqliteSynchronous,
 };
 
 /// All settings. Secrets in it are neither printed by `Debug` nor serialised.

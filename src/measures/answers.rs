@@ -97,17 +97,32 @@ fn check(measure: &Measure, item: &Item, answer: &MeasureAnswer, pointer: &str, 
     for (part, there) in answer.parts() {
         let at = format!("{pointer}/{part}");
         if part == wanted {
-            checks.require(there, &at, "required", "is how this question is answered; leave out what was not answered");
+            checks.require(
+                there,
+                &at,
+                "required",
+                "is how this question is answered; leave out what was not answered",
+            );
         } else {
-            checks.require(!there, &at, "wrong_part", format!("is not how this question is answered; send {wanted}"));
+            checks.require(
+                !there,
+                &at,
+                "wrong_part",
+                format!("is not how this question is answered; send {wanted}"),
+            );
         }
     }
     match item.kind {
         ItemType::Choice => {
-            answer.choice.iter().for_each(|choice| option(measure, item, choice, &format!("{pointer}/choice"), checks));
+            answer
+                .choice
+                .iter()
+                .for_each(|choice| option(measure, item, choice, &format!("{pointer}/choice"), checks));
         }
         ItemType::MultiChoice => choices(measure, item, answer, &format!("{pointer}/choices"), checks),
-        ItemType::Integer | ItemType::Decimal => number(item, answer.number, &format!("{pointer}/number"), checks),
+        ItemType::Integer | ItemType::Decimal => {
+            number(item, answer.number, &format!("{pointer}/number"), checks)
+        }
         ItemType::Boolean => {}
         ItemType::Text => {
             let most = item.max_length.unwrap_or(MOST_WORDS);
@@ -131,11 +146,21 @@ fn choices(measure: &Measure, item: &Item, answer: &MeasureAnswer, pointer: &str
     for (index, choice) in choices.iter().enumerate().take(options.len()) {
         let at = format!("{pointer}/{index}");
         option(measure, item, choice, &at, checks);
-        checks.require(!choices[..index].contains(choice), &at, "duplicate_value", "was chosen more than once");
+        checks.require(
+            !choices[..index].contains(choice),
+            &at,
+            "duplicate_value",
+            "was chosen more than once",
+        );
     }
     let alone = |value: &String| options.iter().any(|option| option.exclusive && option.value == *value);
     let mixed = choices.len() > 1 && choices.iter().any(alone);
-    checks.require(!mixed, pointer, "exclusive_choice", "holds a choice that excludes the others; send it alone");
+    checks.require(
+        !mixed,
+        pointer,
+        "exclusive_choice",
+        "holds a choice that excludes the others; send it alone",
+    );
 }
 
 fn number(item: &Item, number: Option<f64>, pointer: &str, checks: &mut Checks) {
@@ -154,14 +179,16 @@ fn number(item: &Item, number: Option<f64>, pointer: &str, checks: &mut Checks) 
 pub fn write(measure: Option<&Measure>, answers: Answers) -> Vec<MeasureAnswer> {
     let mut all: Vec<MeasureAnswer> = answers.into_iter().map(|(item, given)| wire(item, given)).collect();
     if let Some(measure) = measure {
-        let place = |answer: &MeasureAnswer| measure.items.iter().position(|item| item.link_id == answer.item);
+        let place =
+            |answer: &MeasureAnswer| measure.items.iter().position(|item| item.link_id == answer.item);
         all.sort_by_key(|answer| place(answer).unwrap_or(usize::MAX));
     }
     all
 }
 
 fn wire(item: String, given: Given) -> MeasureAnswer {
-    let mut answer = MeasureAnswer { item, choice: None, choices: None, number: None, boolean: None, text: None };
+    let mut answer =
+        MeasureAnswer { item, choice: None, choices: None, number: None, boolean: None, text: None };
     match given {
         Given::Choice(choice) => answer.choice = Some(choice),
         Given::Choices(choices) => answer.choices = Some(choices),

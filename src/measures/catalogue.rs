@@ -23,7 +23,8 @@ const EMBEDDED: [(&str, &str); 9] = [
 
 #[expect(clippy::expect_used, reason = "the texts are compiled in, and a unit test parses them")]
 static MEASURES: LazyLock<BTreeMap<String, Measure>> = LazyLock::new(|| {
-    let parse = |(id, text): (&str, &str)| (id.to_owned(), serde_json::from_str(text).expect("a measure parses"));
+    let parse =
+        |(id, text): (&str, &str)| (id.to_owned(), serde_json::from_str(text).expect("a measure parses"));
     EMBEDDED.into_iter().map(parse).collect()
 });
 
@@ -77,7 +78,9 @@ impl Catalogue {
 fn read_folder(folder: &Path) -> Result<BTreeMap<String, String>, CatalogueError> {
     let failed = |error: std::io::Error| CatalogueError {
         setting: "measures.extra_dir",
-        advice: format!("cannot be read ({error}); make it readable for the server, or leave the setting empty"),
+        advice: format!(
+            "cannot be read ({error}); make it readable for the server, or leave the setting empty"
+        ),
     };
     let mut texts = BTreeMap::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {
@@ -140,10 +143,20 @@ mod tests {
         let rule = |measure: &str, rule: &str| embedded(measure).unwrap().rule(rule).unwrap().clone();
         let any = rule("phq-9", "phq9-item9-any");
         assert!(any.show_crisis_resources && any.blocks_session);
-        assert_eq!(format!("{:?}", any.when), "Item(ItemCondition { item: \"phq9.9\", op: AtLeast, value: Number(1.0) })");
-        assert_eq!(embedded("pcl-5").unwrap().languages, ["en"], "a validated scale is not translated by machine");
-        let needing: Vec<&str> =
-            MEASURES.values().filter(|measure| measure.needs_response_policy()).map(|measure| measure.id.as_str()).collect();
+        assert_eq!(
+            format!("{:?}", any.when),
+            "Item(ItemCondition { item: \"phq9.9\", op: AtLeast, value: Number(1.0) })"
+        );
+        assert_eq!(
+            embedded("pcl-5").unwrap().languages,
+            ["en"],
+            "a validated scale is not translated by machine"
+        );
+        let needing: Vec<&str> = MEASURES
+            .values()
+            .filter(|measure| measure.needs_response_policy())
+            .map(|measure| measure.id.as_str())
+            .collect();
         assert_eq!(
             needing,
             ["daily-check-in", "phq-9", "post-session-check", "pre-session-check", "session-reflection"]
@@ -178,9 +191,12 @@ mod tests {
             ("self-harm rules", |file| file["safetyRules"][0]["flag"] = json!("self-harm")),
             ("unknown score none", |file| file["safetyRules"][0]["when"]["score"] = json!("none")),
             ("one form is no row", |file| {
-                file["safetyRules"][0]["when"] = json!({"consecutive": 1, "of": {"item": "gad2.1", "op": "<", "value": 1}});
+                file["safetyRules"][0]["when"] =
+                    json!({"consecutive": 1, "of": {"item": "gad2.1", "op": "<", "value": 1}});
             }),
-            ("includes", |file| file["safetyRules"][0]["when"] = json!({"item": "gad2.1", "includes": ["9"]})),
+            ("includes", |file| {
+                file["safetyRules"][0]["when"] = json!({"item": "gad2.1", "includes": ["9"]})
+            }),
             ("on by default", |file| file["licence"]["embeddable"] = json!(false)),
             ("no LOINC code", |file| file["items"][0]["loinc"]["code"] = json!("x")),
         ];
@@ -210,7 +226,10 @@ mod tests {
             accepted_licences: accepted.iter().map(|one| (*one).to_owned()).collect(),
         };
         let refused = Catalogue::load(&config(&["who-5"])).unwrap_err().to_string();
-        assert!(refused.starts_with("measures.accepted_licences") && refused.contains("Spitzer"), "{refused}");
+        assert!(
+            refused.starts_with("measures.accepted_licences") && refused.contains("Spitzer"),
+            "{refused}"
+        );
         let catalogue = Catalogue::load(&config(&["own-2"])).unwrap();
         assert!(catalogue.find("own-2").is_some() && catalogue.find("gad-2").is_some());
         assert_eq!(catalogue.all().len(), 10);

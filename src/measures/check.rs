@@ -5,7 +5,8 @@
 use std::collections::BTreeSet;
 
 use super::definition::{
-    Band, Coding, Condition, Direction, Flag, Item, ItemType, Level, Measure, Method, Notify, SafetyRule, Score,
+    Band, Coding, Condition, Direction, Flag, Item, ItemType, Level, Measure, Method, Notify, SafetyRule,
+    Score,
 };
 use crate::{content::ByLocale, reminders::rules::localtime::IsoDuration};
 
@@ -114,7 +115,9 @@ impl Findings<'_> {
             self.require(there, || format!("{place}: language {language} is missing"));
         }
         for language in text.keys() {
-            self.require(languages.contains(language), || format!("{place}: language {language} is not its own"));
+            self.require(languages.contains(language), || {
+                format!("{place}: language {language} is not its own")
+            });
         }
     }
 
@@ -200,7 +203,9 @@ impl Findings<'_> {
             });
         }
         let joined = |pair: &[Band]| same(pair[1].min, pair[0].max + 1.0);
-        self.require(score.bands.windows(2).all(joined), || format!("score {id}: a gap or overlap between bands"));
+        self.require(score.bands.windows(2).all(joined), || {
+            format!("score {id}: a gap or overlap between bands")
+        });
         for cutoff in &score.cutoffs {
             self.require((score.min..=score.max).contains(&cutoff.value), || {
                 format!("score {id}: cutoff {} lies outside", cutoff.id)

@@ -1,13 +1,13 @@
 //! Questionnaires as a reader gets them: in one language, with every notice their licences ask for. Safety rules and
 //! what speaks only to clinicians stay on the server.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use axum::{
     Json,
     extract::{Path, State},
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -77,7 +77,9 @@ pub struct MeasureForm {
     pub instructions: String,
     /// Stands before each question.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "Over the last 2 weeks, how often have you been bothered by any of the following problems?")]
+    #[schema(
+        example = "Over the last 2 weeks, how often have you been bothered by any of the following problems?"
+    )]
     pub stem: Option<String>,
     pub items: Vec<MeasureItem>,
     pub scores: Vec<MeasureScoring>,
@@ -90,7 +92,9 @@ pub struct MeasureForm {
     #[schema(example = "This material contains content from LOINC (http://loinc.org).")]
     pub loinc_notice: Option<&'static str>,
     /// To be shown with the form.
-    #[schema(example = "Nobody watches this app around the clock. Messages here are not an emergency service.")]
+    #[schema(
+        example = "Nobody watches this app around the clock. Messages here are not an emergency service."
+    )]
     pub not_monitored: String,
 }
 
@@ -297,7 +301,10 @@ fn tagged<T: Serialize>(body: &T, language: &str) -> ApiResult<Response> {
     params(("Accept-Language" = Option<String>, Header, description = "For readers without a login."),
         ("If-None-Match" = Option<String>, Header, description = "The ETag that the app already has.")),
     responses((status = 200, body = MeasureList), (status = 304, description = "Unchanged"), Problems))]
-async fn list_measures(State(app): State<AppState>, ReaderLocale(locale): ReaderLocale) -> ApiResult<Response> {
+async fn list_measures(
+    State(app): State<AppState>,
+    ReaderLocale(locale): ReaderLocale,
+) -> ApiResult<Response> {
     let items = app.measures.all().into_iter().map(|measure| summary(measure, &locale)).collect();
     tagged(&MeasureList { items }, crate::language::of(&locale))
 }

@@ -44,7 +44,11 @@ pub fn crisis_card(rule: &str, locale: &str) -> CrisisCard {
 /// A card with the words of another form's rule; a rule without words of its own gets the first message of the daily
 /// form.
 pub fn card(message: &str, locale: &str) -> CrisisCard {
-    if message.is_empty() { crisis_card("checkin-very-low", locale) } else { CrisisCard { message: message.to_owned() } }
+    if message.is_empty() {
+        crisis_card("checkin-very-low", locale)
+    } else {
+        CrisisCard { message: message.to_owned() }
+    }
 }
 
 #[derive(Deserialize)]

@@ -6,7 +6,8 @@ use chrono::{DateTime, Duration, Utc};
 use entity::{
     care_relations, checkins, consents,
     ids::{AccountId, NotificationId, PatientId},
-    journal_entries, measure_assignments, measure_responses, notifications, push_subscriptions, reminders, sessions,
+    journal_entries, measure_assignments, measure_responses, notifications, push_subscriptions, reminders,
+    sessions,
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,

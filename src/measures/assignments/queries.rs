@@ -61,7 +61,8 @@ pub async fn assign(
     let opens_at = new.opens_at.unwrap_or(tx.now()).trunc_subsecs(3);
     let due_at = new.due_at.trunc_subsecs(3);
     check_times(opens_at, due_at, tx.now())?;
-    if new.measure.needs_response_policy() && !clinic_facts(tx.conn(), new.clinic).await?.has_response_policy {
+    if new.measure.needs_response_policy() && !clinic_facts(tx.conn(), new.clinic).await?.has_response_policy
+    {
         return Err(ApiError::conflict(
             "response_policy_missing",
             "This questionnaire may raise alerts that need an answer the same day, and your clinic has not written \
@@ -97,7 +98,8 @@ pub async fn assign(
 }
 
 fn check_times(opens_at: DateTime<Utc>, due_at: DateTime<Utc>, now: DateTime<Utc>) -> ApiResult<()> {
-    let refuse = |pointer: &str, detail: &str| Err(ApiError::invalid_field(pointer, "impossible_time", detail));
+    let refuse =
+        |pointer: &str, detail: &str| Err(ApiError::invalid_field(pointer, "impossible_time", detail));
     if due_at <= now || due_at > now + FARTHEST {
         return refuse("/due_at", "must lie ahead, within two years");
     }
@@ -179,7 +181,8 @@ pub async fn close(
 ) -> ApiResult<()> {
     let unknown = |detail: &str| ApiError::invalid_field("/assignment_id", "unknown_assignment", detail);
     let row = Entity::find_by_id((patient, id)).one(tx.conn()).await?;
-    let row = row.ok_or_else(|| unknown("is none of yours; leave it out for a form that nobody asked for"))?;
+    let row =
+        row.ok_or_else(|| unknown("is none of yours; leave it out for a form that nobody asked for"))?;
     if row.measure_id != measure {
         return Err(unknown("asks for another questionnaire"));
     }

@@ -90,7 +90,9 @@ async fn cancel_measure_assignment(
 ) -> ApiResult<StatusCode> {
     let resource = format!("measure_assignments/{id}");
     shared
-        .write(&app, "measures.cancel", resource, async |tx, scope| queries::cancel(tx, scope.patient, id).await)
+        .write(&app, "measures.cancel", resource, async |tx, scope| {
+            queries::cancel(tx, scope.patient, id).await
+        })
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }

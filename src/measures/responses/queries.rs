@@ -9,8 +9,8 @@ use entity::{
     measure_responses::{self, Column, Entity},
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
-    QuerySelect, Set, Statement, Value, sea_query::Expr,
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Set,
+    Statement, Value, sea_query::Expr,
 };
 
 use super::{
@@ -127,7 +127,8 @@ pub async fn list(
     let mut values = vec![patient.0.into(), after.at.into(), after.id.into(), limit.into()];
     let only = measure.map_or("", |_| "AND r.measure_id = $5");
     values.extend(measure.map(Value::from));
-    let rest = format!("AND (r.taken_at, r.id) < ($2, $3) {only} ORDER BY r.taken_at DESC, r.id DESC LIMIT $4");
+    let rest =
+        format!("AND (r.taken_at, r.id) < ($2, $3) {only} ORDER BY r.taken_at DESC, r.id DESC LIMIT $4");
     select(conn, reader, &rest, values).await
 }
 

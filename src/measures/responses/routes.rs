@@ -69,11 +69,11 @@ async fn list_measure_responses(
 ) -> ApiResult<Json<MeasureResponseList>> {
     let (query, list, measure) = query.split("list_measure_responses");
     let page = query.page(&app.cursor_mac, me.account.0, &list)?;
-    let mut rows =
-        queries::list(app.db.reader(), Reader::Author, me.id(), measure.as_deref(), &page).await?;
+    let mut rows = queries::list(app.db.reader(), Reader::Author, me.id(), measure.as_deref(), &page).await?;
     let next_cursor =
         page.finish(&mut rows, &app.cursor_mac, |row| Cursor { at: row.taken_at, id: row.id.0 });
-    let items = rows.iter().map(|row| queries::view(row, &me.key, &app.measures)).collect::<ApiResult<_>>()?;
+    let items =
+        rows.iter().map(|row| queries::view(row, &me.key, &app.measures)).collect::<ApiResult<_>>()?;
     Ok(Json(MeasureResponseList { items, next_cursor }))
 }
 

@@ -53,7 +53,11 @@ pub fn known<'a>(catalogue: &'a Catalogue, id: &str) -> ApiResult<&'a Measure> {
 }
 
 /// Checks a form against its questionnaire and counts it.
-pub fn draft(catalogue: &Catalogue, input: MeasureResponseCreate, now: DateTime<Utc>) -> ApiResult<Draft<'_>> {
+pub fn draft(
+    catalogue: &Catalogue,
+    input: MeasureResponseCreate,
+    now: DateTime<Utc>,
+) -> ApiResult<Draft<'_>> {
     let measure = known(catalogue, &input.measure_id)?;
     let mut checks = Checks::default();
     checks.require(

@@ -53,9 +53,8 @@ pub fn change(measure: &Measure, total: f64, earlier: Earlier) -> Option<Change>
         }
     });
     let reliable = since_previous.zip(rule.reliable).map(|(difference, least)| difference.abs() >= least);
-    let high_enough = |least: Option<f64>| {
-        earlier.baseline.filter(|baseline| least.is_none_or(|least| *baseline >= least))
-    };
+    let high_enough =
+        |least: Option<f64>| earlier.baseline.filter(|baseline| least.is_none_or(|least| *baseline >= least));
     let response = rule.response.as_ref().and_then(|rule| {
         let baseline = high_enough(rule.baseline_at_least)?;
         let fall = baseline - total;

@@ -4,9 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{Answers, Given, Outcome, item_score};
-use crate::measures::definition::{
-    Condition, Flag, Kind, Measure, Op, Operand, SafetyRule, Versus,
-};
+use crate::measures::definition::{Condition, Flag, Kind, Measure, Op, Operand, SafetyRule, Versus};
 
 /// What the conditions of a form are judged by.
 #[derive(Debug)]
