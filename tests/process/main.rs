@@ -16,6 +16,7 @@ mod world;
 
 mod kill9;
 mod ledger;
+mod measures;
 mod month;
 mod scheduler;
 mod sessions;
