@@ -26,7 +26,7 @@ use crate::{
     config::Config,
     db::{Db, Opening},
     error::render_problems,
-    goals, health, journal,
+    goals, health, journal, measures,
     openapi::ApiDoc,
     prompts, push, reminders,
     safety::{self, Directory},
@@ -56,6 +56,7 @@ pub struct App {
     pub push: push::Sender,
     /// Whom to call in a crisis; in memory, so that it works when nothing else does.
     pub crisis: Directory,
+    pub measures: measures::Catalogue,
     /// Nudges the scheduler's loop.
     pub wake: Arc<Notify>,
     pub cursor_mac: Mac,
@@ -86,6 +87,8 @@ pub enum BuildError {
     Push(#[from] push::BuildError),
     #[error("safety.crisis_resources_file: {0}")]
     Crisis(#[from] safety::BadDirectory),
+    #[error(transparent)]
+    Measures(#[from] measures::CatalogueError),
 }
 
 impl AppState {
@@ -124,6 +127,7 @@ impl AppState {
             reads: Reads::start(db.clone()),
             crisis: crisis_directory(&config, clock.as_ref())?,
             push: push::Sender::new(&config, keys, vault.mac("topic").sign(&[b"key"]))?,
+            measures: measures::Catalogue::load(&config.measures)?,
             cursor_mac: vault.mac("cursor"),
             idempotency_mac: vault.mac("idempotency"),
             refresh_mac: vault.mac("refresh"),
@@ -169,7 +173,8 @@ pub fn api() -> OpenApiRouter<AppState> {
         .merge(safety::router())
         .merge(prompts::router())
         .merge(goals::router())
-        .merge(attachments::router());
+        .merge(attachments::router())
+        .merge(measures::router());
     OpenApiRouter::with_openapi(ApiDoc::openapi())
         .nest("/v1", v1)
         .merge(accounts::well_known())

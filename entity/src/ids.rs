@@ -76,6 +76,10 @@ ids! {
     CommentId,
     /// The id of an attachment.
     AttachmentId,
+    /// The id of a filled-in questionnaire.
+    MeasureResponseId,
+    /// The id of a questionnaire that was asked for.
+    MeasureAssignmentId,
 }
 
 impl From<PatientId> for AccountId {

@@ -28,6 +28,8 @@ pub mod journal_revisions;
 pub mod journal_shares;
 pub mod login_attempts;
 pub mod logins;
+pub mod measure_assignments;
+pub mod measure_responses;
 pub mod notifications;
 pub mod patients;
 pub mod prompt_favourites;
@@ -81,4 +83,6 @@ pub const TABLES: &[&data_map::TableRule] = &[
     &journal_comments::RULES,
     &attachments::RULES,
     &attachment_chunks::RULES,
+    &measure_assignments::RULES,
+    &measure_responses::RULES,
 ];

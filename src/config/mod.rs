@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 pub use sections::{
-    AttachmentsConfig, AuthConfig, DatabaseConfig, Environment, KeysConfig, LogConfig, LogFormat, PushConfig,
-    SafetyConfig, SchedulerConfig, ServerConfig, SqliteSynchronous,
+    AttachmentsConfig, AuthConfig, DatabaseConfig, Environment, KeysConfig, LogConfig, LogFormat,
+    MeasuresConfig, PushConfig, SafetyConfig, SchedulerConfig, ServerConfig, SqliteSynchronous,
 };
 
 /// All settings. Secrets in it are neither printed by `Debug` nor serialised.
@@ -49,6 +49,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Voice notes and drawings.
     pub attachments: AttachmentsConfig,
+    /// Questionnaires beyond those of the binary.
+    pub measures: MeasuresConfig,
 }
 
 impl Default for Config {
@@ -66,6 +68,7 @@ impl Default for Config {
             safety: SafetyConfig::default(),
             log: LogConfig::default(),
             attachments: AttachmentsConfig::default(),
+            measures: MeasuresConfig::default(),
         }
     }
 }

@@ -21,6 +21,7 @@ mod journal_comments;
 mod journal_find;
 mod journal_forms;
 mod malformed;
+mod measures;
 mod openapi;
 mod outages;
 mod plaintext;

@@ -53,6 +53,10 @@ const EXEMPT: &[(&str, &str)] = &[
     ("GoalTarget/measure", "an id of the content"),
     ("GoalTarget/score", "an id of the content"),
     ("GoalTarget/of", "an id of the content"),
+    ("MeasureResponseCreate/measure_id", "an id of the content"),
+    ("MeasureResponseCreate/version", "a version of the content"),
+    ("MeasureResponseCreate/language", "a language tag"),
+    ("MeasureAssignmentCreate/measure_id", "an id of the content"),
 ];
 
 async fn d1_what_people_write_is_readable_nowhere(app: TestApp) {
@@ -193,6 +197,7 @@ async fn write_everywhere(app: &TestApp) -> Canaries {
         safety_plan(&ana, &canaries, write).await;
         intention(&ana, &bo, app.now() + Duration::days(7), &canaries, write).await;
         goals(&ana, &bo, &canaries, write).await;
+        questionnaire(&ana, &bo, &canaries, write).await;
         device(&ana, &mut canaries, round, write).await;
         canaries.secret(&ana.access_token());
         canaries.secret(&ana.refresh_token());
@@ -350,6 +355,20 @@ async fn comments(ana: &Person, bo: &Person, entry: &str, canaries: &Canaries, w
     request.json(&json!({"text": write(canaries, "comment of the therapist")})).send().await.expect(201);
     ana.get(&own).await.expect(200);
     bo.get(&shared).await.expect(200);
+}
+
+async fn questionnaire(ana: &Person, bo: &Person, canaries: &Canaries, write: Write) {
+    let words = write(canaries, "MeasureAnswer/text");
+    let form = json!({"measure_id": "post-session-check", "version": "1.0.0", "language": "en", "shared": true,
+        "answers": [{"item": "post.first-words", "text": words}, {"item": "post.feel-safe", "boolean": false}]});
+    let post = || async { ana.request(axum::http::Method::POST, "/v1/measure-responses").await };
+    for _ in 0..2 {
+        post().await.key("questionnaire").json(&form).send().await.expect(201);
+    }
+    let seen = bo.get(&format!("/v1/patients/{}/measure-responses", ana.id)).await.expect(200);
+    assert_eq!(seen["items"][0]["answers"][1]["text"], words);
+    let wrong = json!({"item": "post.first-words", "choice": words});
+    post().await.json(&json!({"answers": [wrong]})).send().await.expect(422);
 }
 
 async fn device(ana: &Person, canaries: &mut Canaries, round: usize, write: Write) {

@@ -17,6 +17,7 @@ mod world;
 
 mod kill9;
 mod ledger;
+mod measures;
 mod month;
 mod scheduler;
 mod sessions;

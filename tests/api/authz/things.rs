@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::World;
 use crate::attachments::wav;
 use crate::harness::{PASSWORD, Person, TestApp, email, id_of, registration};
+use crate::measures::form;
 
 /// What a request is about.
 pub struct Thing {
@@ -215,6 +216,17 @@ impl World {
             | "complete_attachment"
             | "delete_attachment"
             | "get_shared_attachment" => (ana.impressions().await, Value::Null),
+            "get_measure" => ("gad-7".to_owned(), Value::Null),
+            "create_measure_response" => (String::new(), form("gad-7", "0000000")),
+            "get_measure_response" | "put_measure_share" | "delete_measure_share" => {
+                let made = ana.post("/v1/measure-responses", &form("gad-7", "0000000")).await.expect(201);
+                (id_of(&made), Value::Null)
+            }
+            "create_measure_assignment" => (String::new(), self.measure()),
+            "cancel_measure_assignment" => {
+                let path = format!("/v1/patients/{}/measure-assignments", ana.id);
+                (id_of(&bo.post(&path, &self.measure()).await.expect(201)), Value::Null)
+            }
             _ => (String::new(), Value::Null),
         };
         let attachment = self.attachment(operation, &id).await;
@@ -244,6 +256,10 @@ impl World {
     async fn progress(&self) -> String {
         let path = format!("/v1/goals/{}/progress", self.ana.goal("hers").await);
         id_of(&self.ana.post(&path, &json!({"note": "it goes"})).await.expect(201))
+    }
+
+    fn measure(&self) -> Value {
+        json!({"measure_id": "gad-7", "due_at": self.next_week()})
     }
 
     /// Nobody listens there, so a test push ends at once.
