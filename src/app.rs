@@ -23,6 +23,7 @@ use crate::{
     care, checkins,
     clock::{Clock, Random},
     config::Config,
+    consents,
     db::{Db, Opening},
     error::render_problems,
     health, journal,
@@ -136,6 +137,7 @@ pub fn api() -> OpenApiRouter<AppState> {
     let v1 = OpenApiRouter::new()
         .merge(accounts::router())
         .merge(care::router())
+        .merge(consents::router())
         .merge(checkins::router())
         .merge(journal::router())
         .merge(sessions::router())

@@ -17,6 +17,8 @@ pub mod cli;
 pub mod clock;
 /// Settings from file and environment.
 pub mod config;
+/// What a patient was asked and what they answered.
+pub mod consents;
 /// The embedded clinical content.
 pub mod content;
 /// The two databases behind one door.

@@ -7,9 +7,11 @@ mod invitations;
 mod queries;
 mod routes;
 mod shared;
+mod sharing;
 
 pub use clinic::{NewClinic, create_clinic};
 pub use invitations::create_invitation_row;
 pub use queries::{begin, end};
 pub use routes::router;
 pub use shared::{Scope, SharedPatient};
+pub use sharing::end_shares;

@@ -4,7 +4,6 @@ use chrono::{DateTime, Utc};
 use entity::{
     care_relations,
     ids::{AccountId, ClinicId, PatientId},
-    journal_shares,
 };
 use sea_orm::{
     ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, Set, Statement,
@@ -59,13 +58,7 @@ pub async fn end(tx: &WriteTx, patient: PatientId, member: AccountId, by: Accoun
     if ended.rows_affected == 0 {
         return Err(ApiError::NotFound);
     }
-    journal_shares::Entity::update_many()
-        .col_expr(journal_shares::Column::EndedAt, Expr::value(tx.now()))
-        .filter(journal_shares::Column::PatientId.eq(patient))
-        .filter(journal_shares::Column::MemberId.eq(member))
-        .filter(journal_shares::Column::EndedAt.is_null())
-        .exec(tx.conn())
-        .await?;
+    super::end_shares(tx, patient, Some(member)).await?;
     tx.audit(Event::new("care.end", patient, format!("accounts/{member}")));
     tx.wake_scheduler();
     Ok(())

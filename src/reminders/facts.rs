@@ -11,7 +11,10 @@ use super::rules::{
     policy::{HushWindow, Policy},
     session::{SessionFacts, SessionState},
 };
-use crate::error::{ApiError, ApiResult};
+use crate::{
+    consents,
+    error::{ApiError, ApiResult},
+};
 
 /// How long after its planned end an unrecorded dosing session still hushes.
 const MARGIN: Duration = Duration::minutes(60);
@@ -25,6 +28,8 @@ pub struct PatientFacts {
     pub policy: Policy,
     pub sessions: Vec<sessions::Model>,
     pub hush: Vec<HushWindow>,
+    /// Whether anything may be planned at all.
+    pub consented: bool,
 }
 
 #[derive(FromQueryResult)]
@@ -58,6 +63,7 @@ impl PatientFacts {
             policy: parse_policy(row.paused_until),
             sessions,
             hush,
+            consented: consents::holds(conn, patient, consents::Purpose::Reminders).await?,
         })
     }
 }

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     app::AppState,
+    consents::Purpose,
     error::ApiResult,
     reminders::rules::{
         localtime::Zone,
@@ -140,7 +141,7 @@ impl Facts {
         }
         let consents = consents::Entity::find()
             .filter(consents::Column::PatientId.is_in(ids.iter().copied()))
-            .filter(consents::Column::Purpose.eq("reminders"))
+            .filter(consents::Column::Purpose.eq(Purpose::Reminders.as_str()))
             .order_by_asc(consents::Column::GivenAt)
             .all(conn)
             .await?;

@@ -100,6 +100,9 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("list_push_subscriptions", ANYBODY),
     ("delete_push_subscription", HER_DEVICE_204),
     ("test_push_subscription", HER_DEVICE),
+    ("list_consent_texts", OPEN),
+    ("create_consent", PATIENTS_CREATE),
+    ("list_consents", PATIENTS),
 ];
 
 fn row(id: &str) -> [u16; 9] {

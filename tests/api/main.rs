@@ -13,6 +13,7 @@ mod attacks;
 mod authz;
 mod care;
 mod checkins;
+mod consents;
 mod journal;
 mod malformed;
 mod openapi;

@@ -146,6 +146,9 @@ impl World {
                 self.keep_only_subscription(&id).await;
                 (id, Value::Null)
             }
+            "create_consent" => {
+                (String::new(), json!({"purpose": "reminders", "decision": "given", "text_version": "1"}))
+            }
             _ => (String::new(), Value::Null),
         };
         Thing { patient: ana.id.to_string(), id, member: bo.id.to_string(), body }
