@@ -142,6 +142,7 @@ pub fn api() -> OpenApiRouter<AppState> {
         .merge(journal::router())
         .merge(sessions::router())
         .merge(reminders::router())
+        .merge(reminders::delivery_router())
         .merge(push::router());
     OpenApiRouter::with_openapi(ApiDoc::openapi())
         .nest("/v1", v1)

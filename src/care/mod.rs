@@ -1,6 +1,7 @@
 //! Who cares for whom: clinics, invitations, the care team, and the one door through which staff reach a patient's
 //! records. A relation that ended closes that door in its own transaction.
 
+mod access_log;
 mod clinic;
 mod dto;
 mod invitations;
@@ -8,6 +9,7 @@ mod queries;
 mod routes;
 mod shared;
 mod sharing;
+mod staff;
 
 pub use clinic::{NewClinic, create_clinic};
 pub use invitations::create_invitation_row;

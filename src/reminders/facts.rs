@@ -6,6 +6,7 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, Statement,
 };
 
+use super::parse_policy;
 use super::rules::{
     localtime::Zone,
     policy::{HushWindow, Policy},
@@ -35,6 +36,7 @@ pub struct PatientFacts {
 #[derive(FromQueryResult)]
 struct Row {
     zone: String,
+    policy: Option<String>,
     paused_until: Option<DateTime<Utc>>,
 }
 
@@ -46,7 +48,7 @@ impl PatientFacts {
     ) -> ApiResult<Self> {
         let statement = Statement::from_sql_and_values(
             conn.get_database_backend(),
-            "SELECT a.zone, p.paused_until FROM accounts a \
+            "SELECT a.zone, p.policy, p.paused_until FROM accounts a \
              LEFT JOIN delivery_policies p ON p.patient_id = a.id WHERE a.id = $1",
             [patient.0.into()],
         );
@@ -60,17 +62,12 @@ impl PatientFacts {
         let hush = hush_windows(&sessions);
         Ok(Self {
             zone: Zone::parse(&row.zone).map_err(ApiError::internal)?,
-            policy: parse_policy(row.paused_until),
+            policy: parse_policy(row.policy.as_deref(), row.paused_until),
             sessions,
             hush,
             consented: consents::holds(conn, patient, consents::Purpose::Reminders).await?,
         })
     }
-}
-
-/// The delivery policy of a patient: the defaults of the content, and their own pause.
-pub fn parse_policy(paused_until: Option<DateTime<Utc>>) -> Policy {
-    Policy { paused_until, ..Policy::default() }
 }
 
 /// Where a stored session stands.

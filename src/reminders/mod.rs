@@ -2,6 +2,7 @@
 //! planned and what became of it. Whatever changes a session, a rule, a zone or a policy calls `replan_patient` in
 //! its own transaction.
 
+mod delivery;
 mod dto;
 mod facts;
 mod ledger;
@@ -10,9 +11,10 @@ mod queries;
 mod routes;
 pub mod rules;
 
+pub use delivery::{parse_policy, router as delivery_router};
 pub use dto::SessionReminder;
-pub use facts::{PatientFacts, hush_windows, parse_policy, session_facts, session_state};
-pub use ledger::{Mark, lock_screen_key, mark};
+pub use facts::{PatientFacts, hush_windows, session_facts, session_state};
+pub use ledger::{Mark, in_app_text, lock_screen_key, mark};
 pub use planner::{of_session, recurring_facts, replan_patient, row_of};
 pub use queries::recurrence;
 pub use routes::router;
