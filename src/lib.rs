@@ -39,6 +39,8 @@ pub mod idempotency;
 pub mod journal;
 /// Which language a reader gets.
 pub mod language;
+/// What refusals say, in the reader's language.
+pub mod messages;
 /// The contract as a document.
 pub mod openapi;
 /// Cursors and pages.

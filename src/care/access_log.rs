@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use entity::ids::AccountId;
-use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
+use sea_orm::{FromQueryResult, Statement};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -17,6 +17,7 @@ use crate::{
     content::{ByLocale, in_locale},
     error::ApiResult,
     extract::ValidQuery,
+    language::InLanguage,
     openapi::Problems,
     page::{Cursor, PageQuery},
     vault::{KeyOwner, OwnerKind, WrappedKey},
@@ -103,7 +104,7 @@ async fn list_access_log(
     State(app): State<AppState>,
     me: Patient,
     ValidQuery(query): ValidQuery<PageQuery>,
-) -> ApiResult<Json<AccessLog>> {
+) -> ApiResult<InLanguage<Json<AccessLog>>> {
     let page = query.page(&app.cursor_mac, me.account.0, "list_access_log")?;
     let (after, limit) = page.bounds();
     let conn = app.db.reader();
@@ -114,7 +115,7 @@ async fn list_access_log(
     let number = |row: &Row| Uuid::from_u128(u128::from(row.seq.unsigned_abs()));
     let next_cursor = page.finish(&mut rows, &app.cursor_mac, |row| Cursor { at: row.at, id: number(row) });
     let items = rows.into_iter().map(|row| view(&app, row, &me.locale)).collect::<ApiResult<_>>()?;
-    Ok(Json(AccessLog { items, next_cursor }))
+    Ok(InLanguage(me.locale.clone(), Json(AccessLog { items, next_cursor })))
 }
 
 fn view(app: &AppState, row: Row, locale: &str) -> ApiResult<AccessLogEntry> {
