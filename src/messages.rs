@@ -9,6 +9,8 @@ use std::{
 
 #[cfg(test)]
 mod source;
+#[cfg(test)]
+mod tokens;
 
 static TEXT: &str = include_str!("../content/messages.es.json");
 

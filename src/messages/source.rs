@@ -6,14 +6,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
-
-use super::SPANISH;
+use super::{
+    SPANISH,
+    tokens::{Token, tokens},
+};
 
 /// Calls whose last argument is what the client reads.
 const SAYING: [&str; 6] = ["refused", "bad_request", "forbidden", "conflict", "invalid_field", "require"];
 /// What speaks to operators and developers only.
-const SILENT: [&str; 4] = ["cli", "config", "demo", "http"];
+const SILENT: [&str; 5] = ["cli", "config", "demo", "http", "vault"];
 /// Files whose texts reach clients without one of the calls.
 const WHOLE: [&str; 2] = ["error.rs", "extract.rs"];
 /// Files whose error types are said to clients by their `#[error("…")]`.
@@ -24,7 +25,8 @@ const ERRORS: [&str; 4] = [
     "push/protocol/keys.rs",
 ];
 /// Texts in those files that no client reads.
-const NOT_SAID: [&str; 8] = [
+const NOT_SAID: [&str; 9] = [
+    "expected ",
     "unknown field",
     "missing field `",
     "duplicate field `",
@@ -53,7 +55,11 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
             if name != "tests" && !SILENT.contains(&name.as_str()) {
                 files(&path, found);
             }
-        } else if name.ends_with(".rs") && !name.ends_with("tests.rs") && name != "source.rs" {
+        } else if name.ends_with(".rs")
+            && !name.ends_with("tests.rs")
+            && !path.ends_with("messages/source.rs")
+            && name != "tokens.rs"
+        {
             found.push(path);
         }
     }
@@ -66,8 +72,8 @@ fn read() -> Found {
     let mut found = Found::default();
     for path in paths {
         let name = path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
-        let tokens: TokenStream = fs::read_to_string(&path).unwrap().parse().unwrap();
-        Reading { file: &name, found: &mut found }.stream(tokens);
+        let tokens = tokens(&fs::read_to_string(&path).unwrap());
+        Reading { file: &name, found: &mut found }.tokens(&tokens);
     }
     found
 }
@@ -78,52 +84,36 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn stream(&mut self, stream: TokenStream) {
-        let tokens: Vec<TokenTree> = stream.into_iter().collect();
+    fn tokens(&mut self, tokens: &[Token]) {
         let mut at = 0;
         while at < tokens.len() {
-            at += self.step(&tokens, at);
+            at += self.step(tokens, at);
         }
     }
 
     /// Reads what begins at `at` and says how many tokens that was.
-    fn step(&mut self, tokens: &[TokenTree], at: usize) -> usize {
+    fn step(&mut self, tokens: &[Token], at: usize) -> usize {
         match (&tokens[at], tokens.get(at + 1)) {
-            (TokenTree::Punct(hash), Some(TokenTree::Group(attribute))) if hash.as_char() == '#' => {
-                let text = attribute.to_string().replace(' ', "");
-                if text == "[cfg(test)]" {
-                    let body = tokens[at..].iter().position(is_end_of_item).unwrap_or(0);
-                    return body + 1;
-                }
-                if text.starts_with("[error(") && ERRORS.contains(&self.file) {
-                    self.say(texts(attribute.stream()));
-                }
+            (Token::Mark('#'), Some(Token::Group('[', attribute))) => self.attribute(tokens, at, attribute),
+            (Token::Word(name), Some(Token::Group('(', arguments))) if saying(tokens, at, name) => {
+                self.call(name, arguments);
+                self.tokens(arguments);
                 2
             }
-            (TokenTree::Ident(name), Some(TokenTree::Group(arguments)))
-                if arguments.delimiter() == Delimiter::Parenthesis && saying(tokens, at, name) =>
-            {
-                self.call(name, arguments.stream());
-                self.stream(arguments.stream());
-                2
-            }
-            (TokenTree::Ident(name), _) if name == "let" => self.binding(&tokens[at..]),
-            (TokenTree::Ident(name), Some(TokenTree::Punct(colon)))
-                if name == "detail" && colon.as_char() == ':' =>
-            {
-                let value = tokens[at + 2..].iter().take_while(|token| !is_punct(token, ',')).cloned();
-                self.say(texts(value.collect()));
+            (Token::Word(name), _) if name == "let" => self.binding(&tokens[at..]),
+            (Token::Word(name), Some(Token::Mark(':'))) if name == "detail" => {
+                let value = tokens[at + 2..].split(|token| *token == Token::Mark(',')).next();
+                self.say(texts(value.unwrap_or_default()));
                 1
             }
-            (TokenTree::Group(group), _) => {
-                self.stream(group.stream());
+            (Token::Group(_, tokens), _) => {
+                self.tokens(tokens);
                 1
             }
-            (TokenTree::Literal(_), _) => {
-                let own = texts(tokens[at].clone().into());
-                self.found.all.extend(own.iter().cloned());
+            (Token::Text(text), _) => {
+                self.found.all.insert(text.clone());
                 if WHOLE.contains(&self.file) {
-                    self.say(own);
+                    self.say(vec![text.clone()]);
                 }
                 1
             }
@@ -131,32 +121,45 @@ impl Reading<'_> {
         }
     }
 
+    /// Tests are left out; what an error type says may be said to clients.
+    fn attribute(&mut self, tokens: &[Token], at: usize, attribute: &[Token]) -> usize {
+        let word = |index: usize| match attribute.get(index) {
+            Some(Token::Word(word)) => word.as_str(),
+            _ => "",
+        };
+        let test = matches!(attribute.get(1), Some(Token::Group('(', only)) if *only == [Token::Word("test".into())]);
+        if word(0) == "cfg" && test {
+            let is_end = |token: &Token| matches!(token, Token::Group('{', _) | Token::Mark(';'));
+            return tokens[at..].iter().position(is_end).unwrap_or(0) + 1;
+        }
+        if word(0) == "error" && ERRORS.contains(&self.file) {
+            self.say(texts(attribute));
+        }
+        2
+    }
+
     /// `let detail = …;`, also among others in a tuple: the words are in there.
-    fn binding(&mut self, tokens: &[TokenTree]) -> usize {
-        let is_detail = |token: &TokenTree| matches!(token, TokenTree::Ident(name) if name == "detail");
+    fn binding(&mut self, tokens: &[Token]) -> usize {
+        let detail = Token::Word("detail".into());
         let named = match tokens.get(1) {
-            Some(TokenTree::Group(group)) => group.stream().into_iter().any(|token| is_detail(&token)),
-            Some(token) => is_detail(token),
-            None => false,
+            Some(Token::Group(_, names)) => names.contains(&detail),
+            name => name == Some(&detail),
         };
         if named {
-            let value = tokens.iter().take_while(|token| !is_punct(token, ';')).cloned();
-            self.say(texts(value.collect()));
+            let value = tokens.split(|token| *token == Token::Mark(';')).next();
+            self.say(texts(value.unwrap_or_default()));
         }
         1
     }
 
-    fn call(&mut self, name: &Ident, arguments: TokenStream) {
-        let tokens: Vec<TokenTree> = arguments.into_iter().collect();
-        let last = tokens.split(|token| is_punct(token, ',')).rfind(|argument| !argument.is_empty());
-        let Some(last) = last else { return };
-        let said = texts(last.iter().cloned().collect());
-        let bound = last
-            .iter()
-            .any(|token| matches!(token, TokenTree::Ident(word) if word == "detail" || word == "to_string"));
-        if said.is_empty() && !bound {
-            let argument: TokenStream = last.iter().cloned().collect();
-            self.found.unclear.push(format!("src/{}: {name}(…, {argument})", self.file));
+    fn call(&mut self, name: &str, arguments: &[Token]) {
+        let mut arguments = arguments.split(|token| *token == Token::Mark(','));
+        let Some(last) = arguments.rfind(|argument| !argument.is_empty()) else { return };
+        let said = texts(last);
+        let is_bound =
+            |token: &Token| matches!(token, Token::Word(word) if word == "detail" || word == "to_string");
+        if said.is_empty() && !last.iter().any(is_bound) {
+            self.found.unclear.push(format!("src/{}: {name}(…, {last:?})", self.file));
         }
         self.say(said);
     }
@@ -172,55 +175,24 @@ impl Reading<'_> {
     }
 }
 
-fn is_punct(token: &TokenTree, wanted: char) -> bool {
-    matches!(token, TokenTree::Punct(punct) if punct.as_char() == wanted)
-}
-
-fn is_end_of_item(token: &TokenTree) -> bool {
-    let body = matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace);
-    body || is_punct(token, ';')
-}
-
 /// Whether a name followed by parentheses is one of the calls, and not the definition of one.
-fn saying(tokens: &[TokenTree], at: usize, name: &Ident) -> bool {
-    let before = |back: usize| at.checked_sub(back).map(|index| tokens[index].to_string());
-    let defined = before(1).as_deref() == Some("fn");
-    let of_field = name == "new" && before(3).as_deref() == Some("FieldError");
-    !defined && (of_field || SAYING.iter().any(|saying| name == saying))
+fn saying(tokens: &[Token], at: usize, name: &str) -> bool {
+    let before = |back: usize| match at.checked_sub(back).map(|index| &tokens[index]) {
+        Some(Token::Word(word)) => word.as_str(),
+        _ => "",
+    };
+    let of_field = name == "new" && before(3) == "FieldError";
+    before(1) != "fn" && (of_field || SAYING.contains(&name))
 }
 
 /// The texts in some tokens, as the program has them.
-fn texts(tokens: TokenStream) -> Vec<String> {
-    let mut found = Vec::new();
-    for token in tokens {
-        match token {
-            TokenTree::Group(group) => found.extend(texts(group.stream())),
-            TokenTree::Literal(literal) => found.extend(unquote(&literal.to_string())),
-            _ => {}
-        }
-    }
-    found
-}
-
-fn unquote(literal: &str) -> Option<String> {
-    if let Some(raw) = literal.strip_prefix('r') {
-        return Some(raw.trim_matches('#').trim_matches('"').to_owned());
-    }
-    let inner = literal.strip_prefix('"')?.strip_suffix('"')?;
-    let (mut text, mut characters) = (String::new(), inner.chars().peekable());
-    while let Some(character) = characters.next() {
-        if character != '\\' {
-            text.push(character);
-            continue;
-        }
-        match characters.next() {
-            Some('\n') => while characters.next_if(|next| next.is_whitespace()).is_some() {},
-            Some('n') => text.push('\n'),
-            Some(escaped) => text.push(escaped),
-            None => {}
-        }
-    }
-    Some(text)
+fn texts(tokens: &[Token]) -> Vec<String> {
+    let below = |token: &Token| match token {
+        Token::Group(_, tokens) => texts(tokens),
+        Token::Text(text) => vec![text.clone()],
+        _ => Vec::new(),
+    };
+    tokens.iter().flat_map(below).collect()
 }
 
 #[test]
