@@ -34,16 +34,19 @@ async fn standing(who: &Person, purpose: &str) -> Value {
     standing.iter().find(|one| one["purpose"] == purpose).unwrap().clone()
 }
 
+/// Whether another language might have given another answer.
+fn varies(reply: &Reply) -> bool {
+    reply.headers.get_all("vary").iter().any(|value| value == "accept-language")
+}
+
 async fn texts_are_shown_in_the_readers_language(app: TestApp) {
     let ask = async |language: &str| {
         let request = app.anon().request(Method::GET, "/v1/consent-texts").await;
         request.header("accept-language", language).send().await
     };
     let reply = ask("es-MX, en;q=0.5").await;
-    assert_eq!(
-        (&reply.headers["content-language"], &reply.headers["vary"]),
-        (&"es".parse().unwrap(), &"accept-language".parse().unwrap())
-    );
+    assert_eq!(reply.headers["content-language"], "es");
+    assert!(varies(&reply), "the client decides");
     let spanish = reply.expect(200);
     assert_eq!(spanish["items"][0]["title"], "Recordatorios");
     assert_eq!(ask("fi").await.expect(200)["items"][0]["title"], "Reminders");
@@ -51,7 +54,7 @@ async fn texts_are_shown_in_the_readers_language(app: TestApp) {
     ana.patch("/v1/me", 1, &json!({"locale": "es"})).await.expect(200);
     let request = ana.request(Method::GET, "/v1/consent-texts").await;
     let hers = request.header("accept-language", "en").send().await;
-    assert!(hers.headers.get("vary").is_none(), "the account decides");
+    assert!(!varies(&hers), "the account decides");
     assert_eq!(hers.expect(200), spanish);
 }
 

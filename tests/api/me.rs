@@ -63,12 +63,12 @@ async fn a_policy_moves_what_is_still_to_come(app: TestApp) {
     daily(&ana, "mindfulness", "09:00").await;
     let due = async || planned(&ana).await[0].1.clone();
     assert_eq!(due().await, "2026-11-23T08:00:00Z");
-    let window = json!({"category": "mindfulness", "opens": "18:00", "closes": "21:00"});
+    let window = json!({"category": "mindfulness", "opens": "11:00", "closes": "21:00"});
     let patch = json!({"category_windows": [window], "daily_cap": 2, "lock_screen": "detailed"});
     let policy = ana.patch("/v1/me/delivery-policy", 1, &patch).await.expect(200);
     assert_eq!((&policy["version"], &policy["daily_cap"]), (&json!(2), &json!(2)));
     assert_eq!(policy["window"], json!({"opens": "08:00", "closes": "21:30"}), "what was not sent stays");
-    assert_eq!(due().await, "2026-11-23T17:00:00Z");
+    assert_eq!(due().await, "2026-11-23T10:00:00Z");
     let read = ana.get("/v1/me/delivery-policy").await;
     assert_eq!(read.headers["etag"], "\"2\"");
     assert_eq!(read.expect(200), policy);
