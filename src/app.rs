@@ -24,6 +24,7 @@ use crate::{
     care, checkins,
     clock::{Clock, Random},
     config::Config,
+    consents,
     db::{Db, Opening},
     error::render_problems,
     goals, health, journal, measures,
@@ -165,6 +166,7 @@ pub fn api() -> OpenApiRouter<AppState> {
     let v1 = OpenApiRouter::new()
         .merge(accounts::router())
         .merge(care::router())
+        .merge(consents::router())
         .merge(checkins::router())
         .merge(journal::router())
         .merge(sessions::router())
@@ -174,7 +176,8 @@ pub fn api() -> OpenApiRouter<AppState> {
         .merge(prompts::router())
         .merge(goals::router())
         .merge(attachments::router())
-        .merge(measures::router());
+        .merge(measures::router())
+        .merge(reminders::delivery_router());
     OpenApiRouter::with_openapi(ApiDoc::openapi())
         .nest("/v1", v1)
         .merge(accounts::well_known())

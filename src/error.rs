@@ -14,7 +14,11 @@ use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::telemetry::RequestId;
+use crate::{
+    language::{self, Reader},
+    messages,
+    telemetry::RequestId,
+};
 
 pub type ApiResult<T> = Result<T, ApiError>;
 
@@ -218,19 +222,29 @@ fn problem(status: StatusCode, code: &str, detail: String, errors: Vec<FieldErro
     }
 }
 
-/// Middleware: gives every error its body and the request id, also those of the router, the limits and the panic
+/// Middleware: gives every error its body, in the reader's language, and the request id, also those of the router, the limits and the panic
 /// catcher, which know nothing of problems.
-pub async fn render_problems(request: Request, next: Next) -> Response {
+pub async fn render_problems(mut request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().map(|id| id.0.to_string()).unwrap_or_default();
+    let preferred = language::preferred(request.headers());
+    let reader = Reader::default();
+    request.extensions_mut().insert(reader.clone());
     let mut response = next.run(request).await;
     let status = response.status();
     if !(status.is_client_error() || status.is_server_error()) {
+        reader.label(preferred, false, response.headers_mut());
         return response;
     }
     let mut body = response.extensions_mut().remove::<Problem>().unwrap_or_else(|| foreign_problem(status));
     body.request_id = id;
+    let language = reader.language(preferred);
+    body.detail = messages::in_language(language, body.detail);
+    for error in &mut body.errors {
+        error.detail = messages::in_language(language, std::mem::take(&mut error.detail));
+    }
     let mut rendered = (status, Json(body)).into_response();
     rendered.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    reader.label(preferred, true, rendered.headers_mut());
     for name in [header::RETRY_AFTER, header::WWW_AUTHENTICATE, header::ALLOW] {
         if let Some(value) = response.headers().get(&name) {
             rendered.headers_mut().insert(name, value.clone());

@@ -1,15 +1,81 @@
 //! Which language a reader gets: that of their account, else what the client prefers (`Accept-Language`, RFC 9110
 //! section 12.5.4), else English. Texts themselves come from `content/`.
 
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
+
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, header, request::Parts},
+    http::{HeaderMap, HeaderValue, header, request::Parts},
+    response::{IntoResponse, Response},
 };
 
 use crate::{accounts::Caller, app::AppState, error::ApiResult};
 
 /// The languages that every text for patients exists in.
 pub const LANGUAGES: [&str; 2] = ["en", "es"];
+
+/// What is learned of the reader while a request is handled, for whoever words the answer. It travels among the
+/// request's extensions.
+#[derive(Debug, Clone, Default)]
+pub struct Reader(Arc<Noted>);
+
+#[derive(Debug, Default)]
+struct Noted {
+    /// The locale of the account, once it is known who asks.
+    account: OnceLock<String>,
+    /// Whether the answer depends on the language.
+    asked: AtomicBool,
+}
+
+impl Reader {
+    /// The language of messages for this reader, who would otherwise prefer `preferred`.
+    pub fn language(&self, preferred: &'static str) -> &'static str {
+        self.0.account.get().map_or(preferred, |locale| of_locale(locale))
+    }
+
+    /// Says in which language an answer is, and that another reader might get another one.
+    pub fn label(&self, preferred: &'static str, is_problem: bool, headers: &mut HeaderMap) {
+        if !is_problem && !self.0.asked.load(Ordering::Relaxed) {
+            return;
+        }
+        if !headers.contains_key(header::CONTENT_LANGUAGE) {
+            let language = HeaderValue::from_static(self.language(preferred));
+            headers.insert(header::CONTENT_LANGUAGE, language);
+        }
+        if self.0.account.get().is_none() {
+            headers.append(header::VARY, HeaderValue::from_static("accept-language"));
+        }
+    }
+
+    /// Notes the locale of whoever asks.
+    pub fn note_account(parts: &Parts, locale: &str) {
+        if let Some(reader) = parts.extensions.get::<Self>() {
+            // The first one stays; there is one account to a request.
+            let _same = reader.0.account.set(locale.to_owned());
+        }
+    }
+}
+
+/// The one of [`LANGUAGES`] that somebody with this locale reads.
+pub fn of_locale(locale: &str) -> &'static str {
+    let primary = locale.split(['-', '_']).next().unwrap_or(locale);
+    LANGUAGES.into_iter().find(|language| language.eq_ignore_ascii_case(primary)).unwrap_or(LANGUAGES[0])
+}
+
+/// An answer whose texts are in the language of this locale.
+pub struct InLanguage<T>(pub String, pub T);
+
+impl<T: IntoResponse> IntoResponse for InLanguage<T> {
+    fn into_response(self) -> Response {
+        let language = HeaderValue::from_static(of_locale(&self.0));
+        let mut response = self.1.into_response();
+        response.headers_mut().insert(header::CONTENT_LANGUAGE, language);
+        response
+    }
+}
 
 /// The reader's language, for operations that need no login: one of [`LANGUAGES`], or the locale of the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +85,9 @@ impl FromRequestParts<AppState> for ReaderLocale {
     type Rejection = crate::error::ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> ApiResult<Self> {
+        if let Some(reader) = parts.extensions.get::<Reader>() {
+            reader.0.asked.store(true, Ordering::Relaxed);
+        }
         if parts.headers.contains_key(header::AUTHORIZATION)
             && let Ok(caller) = Caller::from_request_parts(parts, app).await
         {

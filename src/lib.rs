@@ -19,6 +19,8 @@ pub mod cli;
 pub mod clock;
 /// Settings from file and environment.
 pub mod config;
+/// What a patient was asked and what they answered.
+pub mod consents;
 /// The embedded clinical content.
 pub mod content;
 /// The two databases behind one door.
@@ -43,6 +45,8 @@ pub mod journal;
 pub mod language;
 /// Questionnaires and their scores.
 pub mod measures;
+/// What refusals say, in the reader's language.
+pub mod messages;
 /// The contract as a document.
 pub mod openapi;
 /// Cursors and pages.

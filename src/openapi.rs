@@ -85,6 +85,7 @@ impl Modify for BearerAuth {
         (name = "accounts", description = "Register by invitation, log in, refresh, devices."),
         (name = "me", description = "Who is calling."),
         (name = "care", description = "The clinic, invitations, and who cares for a patient."),
+        (name = "consents", description = "What I was asked, in which words, and what I answered."),
         (name = "checkins", description = "Mood check-ins."),
         (name = "goals", description = "Goals: the patient's own until shared; a therapist's proposal counts once the patient agrees."),
         (name = "journal", description = "The integration journal; private until the patient shares an entry."),

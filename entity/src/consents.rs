@@ -1,11 +1,11 @@
-//! Consents given and withdrawn; never changed otherwise.
+//! A patient's answers to consent texts: appended, never changed. The latest for a purpose decides.
 
 use sea_orm::entity::prelude::*;
 
 use crate::data_map::{Class, ColumnRule, Erasure, Export, Form, Owner, TableRule};
 use crate::ids::{ConsentId, PatientId};
 
-/// Consents given and withdrawn; never changed otherwise.
+/// One answer to a consent text: it gives the consent, or withdraws it.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "consents")]
@@ -20,8 +20,13 @@ pub struct Model {
     pub text_version: String,
     #[sea_orm(column_type = "Text")]
     pub locale: String,
+    /// When the answer was given; no two for one purpose have the same instant.
     pub given_at: DateTimeUtc,
+    /// The same instant when the answer withdraws.
     pub withdrawn_at: Option<DateTimeUtc>,
+    /// Of the words that were shown.
+    #[sea_orm(column_type = "Text")]
+    pub text_hash: String,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -39,5 +44,6 @@ pub const RULES: TableRule = TableRule {
         ColumnRule::new("locale", Class::Setting, Form::Clear, Export::Yes),
         ColumnRule::new("given_at", Class::Time, Form::Clear, Export::Yes),
         ColumnRule::new("withdrawn_at", Class::Time, Form::Clear, Export::Yes),
+        ColumnRule::new("text_hash", Class::Setting, Form::Clear, Export::Yes),
     ],
 };

@@ -9,6 +9,7 @@ mod m20261122_000003_reminders;
 mod m20261122_000004_goals;
 mod m20261122_000005_journal;
 mod m20261122_000006_attachments;
+mod m20261122_000007_consents;
 mod m20261122_000009_measures;
 mod m20261122_000010_prompts;
 mod m20261122_000012_readiness;
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000005_journal::Migration),
             Box::new(m20261122_000006_attachments::Migration),
             Box::new(m20261122_000009_measures::Migration),
+            Box::new(m20261122_000007_consents::Migration),
         ]
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     app::AppState,
     db::Writing,
     error::{ApiError, ApiResult},
+    language::Reader,
     telemetry::RequestId,
     vault::{DataKey, KeyOwner, OwnerKind, WrappedKey},
 };
@@ -166,6 +167,7 @@ impl FromRequestParts<AppState> for Caller {
         );
         let row = app.db.reader().query_one_raw(statement).await?.ok_or(ApiError::Unauthenticated)?;
         let row = Row::from_query_result(&row, "")?;
+        Reader::note_account(parts, &row.locale);
         let is_patient = row.kind == "patient";
         let kind = if is_patient { OwnerKind::Patient } else { OwnerKind::Account };
         let key = app.vault.unwrap(&WrappedKey {

@@ -110,6 +110,29 @@ pub enum AccountKind {
     Staff,
 }
 
+/// Which wall clock a person lives by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ZoneMode {
+    /// `time_zone` stays until the person changes it.
+    Home,
+    /// The app sends the phone's zone whenever it has changed.
+    FollowPhone,
+}
+
+impl ZoneMode {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Home => "home",
+            Self::FollowPhone => "follow_phone",
+        }
+    }
+
+    pub fn from_word(word: &str) -> Self {
+        if word == "follow_phone" { Self::FollowPhone } else { Self::Home }
+    }
+}
+
 /// Who is calling.
 #[derive(Serialize, ToSchema)]
 pub struct Me {
@@ -124,6 +147,7 @@ pub struct Me {
     pub email: String,
     #[schema(example = "Europe/Berlin")]
     pub time_zone: String,
+    pub zone_mode: ZoneMode,
     #[schema(example = "en")]
     pub locale: String,
     /// Of staff; empty for patients.
@@ -139,6 +163,8 @@ pub struct MePatch {
     /// A change moves the reminders still to come; what was already sent that day is not sent again.
     #[schema(example = "America/New_York", max_length = 64)]
     pub time_zone: Option<String>,
+    #[schema(nullable = false)]
+    pub zone_mode: Option<ZoneMode>,
     #[schema(example = "es", min_length = 2, max_length = 16)]
     pub locale: Option<String>,
 }

@@ -5,7 +5,7 @@ use sea_orm::{ActiveModelTrait, EntityTrait, Set, sea_query::OnConflict};
 
 use super::{
     Caller,
-    dto::{AccountKind, Me, MePatch},
+    dto::{AccountKind, Me, MePatch, ZoneMode},
     queries,
 };
 use crate::{
@@ -25,6 +25,7 @@ pub async fn read(app: &AppState, me: &Caller) -> ApiResult<Me> {
         display_name: queries::display_name(&row, &me.key)?,
         email: me.key.open_text(queries::email_place(row.id), &row.email_sealed)?,
         time_zone: row.zone,
+        zone_mode: ZoneMode::from_word(&row.zone_mode),
         locale: row.locale,
         capabilities: me.capabilities().list().to_vec(),
     })
@@ -42,6 +43,7 @@ pub async fn update(app: &AppState, me: &Caller, patch: MePatch) -> ApiResult<()
                     Set(me.key.seal_text(queries::name_place(me.account), name.trim()))
                 }),
                 zone: patch.time_zone.clone().map_or(sea_orm::NotSet, Set),
+                zone_mode: patch.zone_mode.map_or(sea_orm::NotSet, |mode| Set(mode.as_str().to_owned())),
                 locale: patch.locale.clone().map_or(sea_orm::NotSet, Set),
                 ..Default::default()
             };

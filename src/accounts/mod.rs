@@ -15,9 +15,11 @@ mod tokens;
 
 pub use caller::{Admin, Caller, Capabilities, Capability, Coordinator, Medical, Patient, Staff, Therapist};
 pub use code::{InvitationCode, hash as code_hash};
+pub use dto::check_zone;
 pub use limits::{Bucket, count_attempt};
 pub use logins::{Issued, device_place, issue};
 pub use passwords::{BadHashing, Hashing, Passwords};
 pub use queries::{NewAccount, account_row, create_account, name_place, wrapped};
+pub use register::{invitation as find_invitation, take as take_invitation};
 pub use routes::{router, well_known};
 pub use tokens::{BadSigningKey, Tokens};

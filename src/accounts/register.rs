@@ -7,7 +7,7 @@ use entity::{
     invitations,
 };
 use sea_orm::{
-    ColumnTrait, EntityTrait, QueryFilter,
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter,
     sea_query::{Expr, ExprTrait},
 };
 use secrecy::ExposeSecret;
@@ -38,7 +38,7 @@ pub async fn register(
     request_id: &str,
 ) -> ApiResult<Issued> {
     count_attempt(app, Bucket::Network(network)).await?;
-    let invitation = invitation(app, &input.invitation_code).await?;
+    let invitation = invitation(app, app.db.reader(), &input.invitation_code).await?;
     let hash = app.passwords.hash(input.password.expose_secret()).await?;
     let id = AccountId(app.random.uuid_v7(app.clock.now()));
     let writing = logins::anonymous(id, invitation.clinic_id, request_id);
@@ -49,7 +49,12 @@ pub async fn register(
     }
 }
 
-async fn invitation(app: &AppState, typed: &str) -> ApiResult<invitations::Model> {
+/// An invitation that can still be used, by its code; 422 otherwise.
+pub async fn invitation(
+    app: &AppState,
+    conn: &impl ConnectionTrait,
+    typed: &str,
+) -> ApiResult<invitations::Model> {
     let invalid = || {
         ApiError::invalid_field(
             "/invitation_code",
@@ -64,7 +69,7 @@ async fn invitation(app: &AppState, typed: &str) -> ApiResult<invitations::Model
         .filter(invitations::Column::RevokedAt.is_null())
         .filter(invitations::Column::ExpiresAt.gt(app.clock.now()))
         .filter(invitations::Column::Attempts.lt(ATTEMPTS))
-        .one(app.db.reader())
+        .one(conn)
         .await?
         .ok_or_else(invalid)
 }
@@ -110,7 +115,7 @@ async fn own_key(app: &AppState, tx: &WriteTx, id: AccountId, is_patient: bool) 
 }
 
 /// Uses the invitation up; two people with one code race here, and one of them loses.
-async fn take(tx: &WriteTx, invitation: &invitations::Model, by: AccountId) -> ApiResult<()> {
+pub async fn take(tx: &WriteTx, invitation: &invitations::Model, by: AccountId) -> ApiResult<()> {
     let taken = invitations::Entity::update_many()
         .col_expr(invitations::Column::UsedAt, Expr::value(tx.now()))
         .col_expr(invitations::Column::UsedBy, Expr::value(by))

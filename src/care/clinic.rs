@@ -2,13 +2,16 @@
 
 use chrono::{DateTime, Utc};
 use entity::{clinics, data_keys, ids::ClinicId};
-use sea_orm::{ConnectionTrait, EntityTrait, Set};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set};
 
-use super::dto::Clinic;
+use super::dto::{Clinic, ClinicPatch};
 use crate::{
     accounts,
     app::AppState,
+    audit::Event,
+    db::WriteTx,
     error::{ApiError, ApiResult},
+    extract::Patch,
     vault::{DataKey, KeyOwner, OwnerKind, Place, Vault},
 };
 
@@ -70,6 +73,46 @@ pub async fn read(app: &AppState, clinic: ClinicId) -> ApiResult<Clinic> {
         name: key.open_text(name_place(clinic), &row.name_sealed)?,
         country: row.country,
         time_zone: row.zone,
+        version: row.version,
         phone: row.phone_sealed.map(|sealed| key.open_text(phone_place(clinic), &sealed)).transpose()?,
     })
+}
+
+/// Changes the clinic that is still at `version`, else 412.
+pub async fn update(
+    tx: &WriteTx,
+    key: &DataKey,
+    clinic: ClinicId,
+    version: i32,
+    patch: ClinicPatch,
+) -> ApiResult<()> {
+    let row = clinics::Entity::find_by_id(clinic).one(tx.conn()).await?.ok_or(ApiError::NotFound)?;
+    let phone = match patch.phone {
+        Patch::Keep => row.phone_sealed,
+        Patch::Clear => None,
+        Patch::Set(phone) => Some(key.seal_text(phone_place(clinic), &phone)),
+    };
+    let name = patch.name.map(|name| key.seal_text(name_place(clinic), name.trim()));
+    let after = clinics::ActiveModel {
+        name_sealed: Set(name.unwrap_or(row.name_sealed)),
+        country: Set(patch.country.unwrap_or(row.country)),
+        zone: Set(patch.time_zone.unwrap_or(row.zone)),
+        phone_sealed: Set(phone),
+        version: Set(version + 1),
+        ..Default::default()
+    };
+    let changed = clinics::Entity::update_many()
+        .set(after)
+        .filter(clinics::Column::Id.eq(clinic))
+        .filter(clinics::Column::Version.eq(version))
+        .exec(tx.conn())
+        .await?;
+    if changed.rows_affected == 0 {
+        return Err(ApiError::stale());
+    }
+    tx.audit(Event {
+        subject: None,
+        ..Event::new("care.change_clinic", clinic, format!("clinics/{clinic}"))
+    });
+    Ok(())
 }

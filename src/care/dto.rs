@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    accounts::Capability,
+    accounts::{Capability, check_zone},
+    extract::Patch,
     validate::{Checks, Validate},
 };
 
@@ -25,6 +26,59 @@ pub struct Clinic {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "+49 30 901820")]
     pub phone: Option<String>,
+    /// Rises with every change; the ETag.
+    #[schema(example = 1)]
+    pub version: i32,
+}
+
+/// What to change of the clinic; what is left out stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClinicPatch {
+    #[schema(example = "Praxis am Park", min_length = 1, max_length = 120)]
+    pub name: Option<String>,
+    /// ISO 3166-1 alpha-2.
+    #[schema(example = "DE", min_length = 2, max_length = 2, pattern = "^[A-Z]{2}$")]
+    pub country: Option<String>,
+    /// IANA name.
+    #[schema(example = "Europe/Berlin", max_length = 64)]
+    pub time_zone: Option<String>,
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "+49 30 901820", min_length = 3, max_length = 40)]
+    pub phone: Patch<String>,
+}
+
+impl Validate for ClinicPatch {
+    fn validate(&self, checks: &mut Checks) {
+        checks.text("/name", self.name.as_deref().map(str::trim), 1, 120);
+        checks.text("/phone", self.phone.value().map(String::as_str), 3, 40);
+        let letters =
+            |code: &String| code.len() == 2 && code.bytes().all(|letter| letter.is_ascii_uppercase());
+        checks.require(
+            self.country.as_ref().is_none_or(letters),
+            "/country",
+            "invalid_country",
+            "must be a country code of two capital letters, such as DE",
+        );
+        if let Some(zone) = &self.time_zone {
+            check_zone(checks, "/time_zone", zone);
+        }
+    }
+}
+
+/// An invitation that a patient who has an account takes up.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CareTeamJoin {
+    /// As printed or read aloud; case, blanks, dashes and O for 0 are forgiven.
+    #[schema(example = "7K3M9-QX2VB-4", min_length = 1, max_length = 64)]
+    pub invitation_code: String,
+}
+
+impl Validate for CareTeamJoin {
+    fn validate(&self, checks: &mut Checks) {
+        checks.text("/invitation_code", Some(&self.invitation_code), 1, 64);
+    }
 }
 
 /// Whom an invitation is for.

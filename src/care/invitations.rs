@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Duration, Utc};
 use entity::{
-    ids::{AccountId, ClinicId, InvitationId},
+    care_relations,
+    ids::{AccountId, ClinicId, InvitationId, PatientId},
     invitations,
 };
 use sea_orm::{
@@ -12,9 +13,10 @@ use sea_orm::{
 use super::{
     clinic,
     dto::{Invitation, InvitationCreate, InvitationKind, InvitationPreview},
+    queries,
 };
 use crate::{
-    accounts::{Caller, Capabilities, Capability, InvitationCode, code_hash},
+    accounts::{self, Caller, Capabilities, Capability, InvitationCode, code_hash},
     app::AppState,
     audit::Event,
     db::WriteTx,
@@ -168,4 +170,35 @@ pub async fn preview(app: &AppState, typed: &str, now: DateTime<Utc>) -> ApiResu
         .ok_or(ApiError::NotFound)?;
     let clinic_name = clinic::read(app, row.clinic_id).await?.name;
     Ok(InvitationPreview { kind: kind(&row), clinic_name, expires_at: row.expires_at })
+}
+
+/// Takes an invitation up for a patient who has an account: whoever invited joins their care team. Returns who that is.
+pub async fn accept(
+    app: &AppState,
+    tx: &WriteTx,
+    (patient, clinic): (PatientId, ClinicId),
+    typed: &str,
+) -> ApiResult<AccountId> {
+    let invitation = accounts::find_invitation(app, tx.conn(), typed).await?;
+    let member = invitation.member_id.filter(|_| invitation.clinic_id == clinic).ok_or_else(|| {
+        ApiError::conflict(
+            "wrong_invitation",
+            "This invitation is not for patients of your clinic. Ask your therapist for another one.",
+        )
+    })?;
+    let known = care_relations::Entity::find()
+        .filter(care_relations::Column::PatientId.eq(patient))
+        .filter(care_relations::Column::MemberId.eq(member))
+        .filter(care_relations::Column::EndedAt.is_null())
+        .one(tx.conn())
+        .await?;
+    if known.is_some() {
+        return Err(ApiError::conflict(
+            "already_in_care",
+            "This person is in your care team already. The invitation was not used.",
+        ));
+    }
+    accounts::take_invitation(tx, &invitation, patient.into()).await?;
+    queries::begin(app, tx, patient, member, clinic).await?;
+    Ok(member)
 }

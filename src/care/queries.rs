@@ -4,10 +4,9 @@ use chrono::{DateTime, Utc};
 use entity::{
     care_relations,
     ids::{AccountId, ClinicId, PatientId},
-    journal_shares,
 };
 use sea_orm::{
-    ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, Set, Statement,
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, Set, Statement,
     sea_query::{Expr, OnConflict},
 };
 
@@ -59,14 +58,7 @@ pub async fn end(tx: &WriteTx, patient: PatientId, member: AccountId, by: Accoun
     if ended.rows_affected == 0 {
         return Err(ApiError::NotFound);
     }
-    journal_shares::Entity::update_many()
-        .col_expr(journal_shares::Column::EndedAt, Expr::value(tx.now()))
-        .filter(journal_shares::Column::PatientId.eq(patient))
-        .filter(journal_shares::Column::MemberId.eq(member))
-        .filter(journal_shares::Column::EndedAt.is_null())
-        .exec(tx.conn())
-        .await?;
-    crate::goals::end_shares(tx, patient, member).await?;
+    super::end_shares(tx, patient, Some(member)).await?;
     tx.audit(Event::new("care.end", patient, format!("accounts/{member}")));
     tx.wake_scheduler();
     Ok(())
@@ -83,31 +75,45 @@ struct TeamRow {
     wrapped: Vec<u8>,
 }
 
+const TEAM: &str = "SELECT r.member_id, a.profession, a.name_sealed, r.started_at, k.kek_id, k.generation, k.wrapped \
+     FROM care_relations r JOIN accounts a ON a.id = r.member_id \
+     JOIN data_keys k ON k.owner_kind = 'account' AND k.owner_id = r.member_id \
+     WHERE r.patient_id = $1 AND r.ended_at IS NULL";
+
 /// The patient's care team, with names opened.
 pub async fn care_team(app: &AppState, patient: PatientId) -> ApiResult<Vec<CareTeamMember>> {
-    let statement = Statement::from_sql_and_values(
-        app.db.reader().get_database_backend(),
-        "SELECT r.member_id, a.profession, a.name_sealed, r.started_at, k.kek_id, k.generation, k.wrapped \
-         FROM care_relations r JOIN accounts a ON a.id = r.member_id \
-         JOIN data_keys k ON k.owner_kind = 'account' AND k.owner_id = r.member_id \
-         WHERE r.patient_id = $1 AND r.ended_at IS NULL ORDER BY r.started_at, r.member_id LIMIT 100",
-        [patient.0.into()],
-    );
-    let rows = TeamRow::find_by_statement(statement).all(app.db.reader()).await?;
-    rows.into_iter()
-        .map(|row| {
-            let key = app.vault.unwrap(&WrappedKey {
-                owner: KeyOwner::new(OwnerKind::Account, row.member_id),
-                kek_id: row.kek_id,
-                generation: row.generation,
-                wrapped: row.wrapped,
-            })?;
-            Ok(CareTeamMember {
-                member_id: row.member_id,
-                display_name: key.open_text(accounts::name_place(row.member_id), &row.name_sealed)?,
-                profession: row.profession,
-                since: row.started_at,
-            })
-        })
-        .collect()
+    let conn = app.db.reader();
+    let sql = format!("{TEAM} ORDER BY r.started_at, r.member_id LIMIT 100");
+    let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, [patient.0.into()]);
+    let rows = TeamRow::find_by_statement(statement).all(conn).await?;
+    rows.into_iter().map(|row| team_member(app, row)).collect()
+}
+
+/// One of the patient's care team.
+pub async fn member(
+    app: &AppState,
+    conn: &impl ConnectionTrait,
+    patient: PatientId,
+    member: AccountId,
+) -> ApiResult<CareTeamMember> {
+    let values = [patient.0.into(), member.0.into()];
+    let sql = format!("{TEAM} AND r.member_id = $2");
+    let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
+    let row = TeamRow::find_by_statement(statement).one(conn).await?.ok_or(ApiError::NotFound)?;
+    team_member(app, row)
+}
+
+fn team_member(app: &AppState, row: TeamRow) -> ApiResult<CareTeamMember> {
+    let key = app.vault.unwrap(&WrappedKey {
+        owner: KeyOwner::new(OwnerKind::Account, row.member_id),
+        kek_id: row.kek_id,
+        generation: row.generation,
+        wrapped: row.wrapped,
+    })?;
+    Ok(CareTeamMember {
+        member_id: row.member_id,
+        display_name: key.open_text(accounts::name_place(row.member_id), &row.name_sealed)?,
+        profession: row.profession,
+        since: row.started_at,
+    })
 }

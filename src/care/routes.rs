@@ -10,33 +10,56 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     clinic,
-    dto::{CareTeam, Clinic, Invitation, InvitationCreate, InvitationList, InvitationPreview},
+    dto::{
+        CareTeam, CareTeamJoin, CareTeamMember, Clinic, ClinicPatch, Invitation, InvitationCreate,
+        InvitationList, InvitationPreview,
+    },
     invitations, queries,
 };
 use crate::{
-    accounts::{Bucket, Caller, Patient, Staff, count_attempt},
+    accounts::{Admin, Bucket, Caller, Patient, Staff, count_attempt},
     app::AppState,
     error::ApiResult,
-    extract::{Network, Once, PathId},
+    extract::{IfMatch, Network, Once, PathId, ValidJson, Versioned},
     idempotency::Answer,
     openapi::Problems,
 };
 
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(get_clinic))
+        .routes(routes!(get_clinic, update_clinic))
         .routes(routes!(create_invitation, list_invitations))
         .routes(routes!(delete_invitation))
         .routes(routes!(get_invitation_preview))
-        .routes(routes!(list_care_team))
+        .routes(routes!(list_care_team, join_care_team))
         .routes(routes!(delete_care_team_member))
+        .merge(super::staff::router())
+        .merge(super::access_log::router())
 }
 
 /// The clinic I belong to.
 #[utoipa::path(get, path = "/clinic", operation_id = "get_clinic", tag = "care",
-    responses((status = 200, body = Clinic), Problems))]
-async fn get_clinic(State(app): State<AppState>, me: Caller) -> ApiResult<Json<Clinic>> {
-    Ok(Json(clinic::read(&app, me.clinic).await?))
+    params(("If-None-Match" = Option<String>, Header, description = "The ETag that the app already has.")),
+    responses((status = 200, body = Clinic), (status = 304, description = "Unchanged"), Problems))]
+async fn get_clinic(State(app): State<AppState>, me: Caller) -> ApiResult<Versioned<Clinic>> {
+    let body = clinic::read(&app, me.clinic).await?;
+    Ok(Versioned { version: body.version, body })
+}
+
+/// Change the clinic's name, country, zone or phone.
+#[utoipa::path(patch, path = "/clinic", operation_id = "update_clinic", tag = "care",
+    params(("If-Match" = String, Header, description = "The ETag that was read.", example = "\"1\"")),
+    request_body = ClinicPatch, responses((status = 200, body = Clinic), Problems))]
+async fn update_clinic(
+    State(app): State<AppState>,
+    me: Admin,
+    IfMatch(version): IfMatch,
+    ValidJson(patch): ValidJson<ClinicPatch>,
+) -> ApiResult<Versioned<Clinic>> {
+    let key = clinic::key(&app, me.clinic).await?;
+    app.db.write(&me.writing(), async |tx| clinic::update(tx, &key, me.clinic, version, patch).await).await?;
+    let body = clinic::read(&app, me.clinic).await?;
+    Ok(Versioned { version: body.version, body })
 }
 
 /// Invite somebody. Admins invite staff, therapists invite patients. The code is shown this once.
@@ -88,6 +111,26 @@ async fn get_invitation_preview(
     responses((status = 200, body = CareTeam), Problems))]
 async fn list_care_team(State(app): State<AppState>, me: Patient) -> ApiResult<Json<CareTeam>> {
     Ok(Json(CareTeam { items: queries::care_team(&app, me.id()).await? }))
+}
+
+/// Take one more therapist into my care team, with the invitation they gave me.
+#[utoipa::path(post, path = "/care-team", operation_id = "join_care_team", tag = "care",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request have one effect.")),
+    request_body = CareTeamJoin, responses((status = 201, body = CareTeamMember), Problems))]
+async fn join_care_team(
+    State(app): State<AppState>,
+    me: Patient,
+    network: Network,
+    Once { input, replay }: Once<CareTeamJoin>,
+) -> ApiResult<Answer> {
+    count_attempt(&app, Bucket::Network(network.as_str())).await?;
+    let (conn, id) = (&app, me.id());
+    app.db
+        .write_once(&me.writing(), replay.as_ref(), &me.key, async |tx| {
+            let member = invitations::accept(conn, tx, (id, me.clinic), &input.invitation_code).await?;
+            Answer::created(&queries::member(conn, tx.conn(), id, member).await?, None)
+        })
+        .await
 }
 
 /// End somebody's care of me. What I shared with them is closed to them at once.

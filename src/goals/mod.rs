@@ -15,7 +15,6 @@ mod target;
 mod templates;
 
 pub use links::forget_entry;
-pub use shares::end_shares;
 pub use templates::GoalTemplate;
 use utoipa_axum::router::OpenApiRouter;
 

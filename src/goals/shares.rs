@@ -20,6 +20,7 @@ use crate::{
     accounts::Patient,
     app::AppState,
     audit::Event,
+    consents::{self, Purpose},
     db::WriteTx,
     error::{ApiError, ApiResult},
     extract::{PathId, PathMember, ValidJson},
@@ -105,19 +106,22 @@ async fn share(
     if !in_care(tx.conn(), patient, member).await? {
         return Err(ApiError::NotFound);
     }
+    consents::require_sharing(tx.conn(), patient).await?;
     let share = open(tx, patient, goal, member, input.until).await?;
     touch(tx, patient, goal).await?;
     Ok(share)
 }
 
-/// Lets whoever proposed a goal follow it from the moment the patient agreed, if they still take part in the care.
+/// Lets whoever proposed a goal follow it from the moment the patient agreed, if they still take part in the care and
+/// the patient's consent to sharing stands.
 pub async fn share_with_proposer(
     tx: &WriteTx,
     patient: PatientId,
     goal: GoalId,
     member: AccountId,
 ) -> ApiResult<()> {
-    if in_care(tx.conn(), patient, member).await? {
+    let may = consents::holds(tx.conn(), patient, Purpose::SharingWithCareTeam).await?;
+    if may && in_care(tx.conn(), patient, member).await? {
         open(tx, patient, goal, member, None).await?;
     }
     Ok(())
@@ -176,18 +180,6 @@ async fn unshare(tx: &WriteTx, patient: PatientId, goal: GoalId, member: Account
     }
     touch(tx, patient, goal).await?;
     tx.audit(Event::new("goals.unshare", patient, format!("goals/{goal} to accounts/{member}")));
-    Ok(())
-}
-
-/// Closes everything of a patient's to a member whose care ends.
-pub async fn end_shares(tx: &WriteTx, patient: PatientId, member: AccountId) -> ApiResult<()> {
-    goal_shares::Entity::update_many()
-        .col_expr(goal_shares::Column::EndedAt, Expr::value(tx.now()))
-        .filter(goal_shares::Column::PatientId.eq(patient))
-        .filter(goal_shares::Column::MemberId.eq(member))
-        .filter(goal_shares::Column::EndedAt.is_null())
-        .exec(tx.conn())
-        .await?;
     Ok(())
 }
 

@@ -21,6 +21,7 @@ use crate::{
     accounts::Patient,
     app::AppState,
     audit::Event,
+    consents,
     db::WriteTx,
     error::{ApiError, ApiResult},
     extract::{PathId, PathMember, ValidJson},
@@ -113,6 +114,7 @@ async fn share(
         return Err(ApiError::invalid_field("/until", "impossible_time", "must lie before the year 10000"));
     }
     in_care(tx.conn(), patient, member).await?;
+    consents::require_sharing(tx.conn(), patient).await?;
     let share = journal_shares::Model {
         patient_id: patient,
         entry_id: entry,

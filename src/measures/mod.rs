@@ -15,6 +15,7 @@ pub use assignments::{NewAssignment, assign};
 pub use catalogue::{Catalogue, CatalogueError, DAILY, embedded};
 pub use clinic::{ClinicFacts, clinic_facts, policy_place};
 pub use definition::{Level, Measure, Notify, SafetyRule};
+pub use responses::unshare_all;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::AppState;

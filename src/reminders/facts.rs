@@ -6,12 +6,16 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, Statement,
 };
 
+use super::parse_policy;
 use super::rules::{
     localtime::Zone,
     policy::{HushWindow, Policy},
     session::{SessionFacts, SessionState},
 };
-use crate::error::{ApiError, ApiResult};
+use crate::{
+    consents,
+    error::{ApiError, ApiResult},
+};
 
 /// How long after its planned end an unrecorded dosing session still hushes.
 const MARGIN: Duration = Duration::minutes(60);
@@ -25,11 +29,14 @@ pub struct PatientFacts {
     pub policy: Policy,
     pub sessions: Vec<sessions::Model>,
     pub hush: Vec<HushWindow>,
+    /// Whether anything may be planned at all.
+    pub consented: bool,
 }
 
 #[derive(FromQueryResult)]
 struct Row {
     zone: String,
+    policy: Option<String>,
     paused_until: Option<DateTime<Utc>>,
 }
 
@@ -41,7 +48,7 @@ impl PatientFacts {
     ) -> ApiResult<Self> {
         let statement = Statement::from_sql_and_values(
             conn.get_database_backend(),
-            "SELECT a.zone, p.paused_until FROM accounts a \
+            "SELECT a.zone, p.policy, p.paused_until FROM accounts a \
              LEFT JOIN delivery_policies p ON p.patient_id = a.id WHERE a.id = $1",
             [patient.0.into()],
         );
@@ -55,16 +62,12 @@ impl PatientFacts {
         let hush = hush_windows(&sessions);
         Ok(Self {
             zone: Zone::parse(&row.zone).map_err(ApiError::internal)?,
-            policy: parse_policy(row.paused_until),
+            policy: parse_policy(row.policy.as_deref(), row.paused_until),
             sessions,
             hush,
+            consented: consents::holds(conn, patient, consents::Purpose::Reminders).await?,
         })
     }
-}
-
-/// The delivery policy of a patient: the defaults of the content, and their own pause.
-pub fn parse_policy(paused_until: Option<DateTime<Utc>>) -> Policy {
-    Policy { paused_until, ..Policy::default() }
 }
 
 /// Where a stored session stands.

@@ -65,7 +65,7 @@ pub async fn view(
 }
 
 /// Title and body inside the app: the template's for a session, the patient's own for a standing rule.
-fn in_app_text(
+pub fn in_app_text(
     row: &notifications::Model,
     rule: Option<&reminders::Model>,
     key: &DataKey,

@@ -3,6 +3,7 @@
 //! its own transaction.
 
 mod comments;
+mod delivery;
 mod dto;
 mod facts;
 mod ledger;
@@ -12,9 +13,10 @@ mod routes;
 pub mod rules;
 
 pub use comments::{announce_comment, withdraw_comments};
+pub use delivery::{parse_policy, router as delivery_router};
 pub use dto::SessionReminder;
-pub use facts::{PatientFacts, hush_windows, parse_policy, session_facts, session_state};
-pub use ledger::{Mark, lock_screen_key, mark};
+pub use facts::{PatientFacts, hush_windows, session_facts, session_state};
+pub use ledger::{Mark, in_app_text, lock_screen_key, mark};
 pub use planner::{of_session, recurring_facts, replan_patient, row_of};
 pub use queries::recurrence;
 pub use routes::router;

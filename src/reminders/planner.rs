@@ -43,6 +43,12 @@ pub async fn replan_patient(tx: &WriteTx, patient: PatientId) -> ApiResult<()> {
     let facts = PatientFacts::load(tx.conn(), patient, tx.now()).await?;
     let rules = queries::list(tx.conn(), patient).await?;
     let mut board = Board::load(tx, patient).await?;
+    if !facts.consented {
+        board.end_all(Reason::ConsentWithdrawn);
+        board.write(tx).await?;
+        tx.wake_scheduler();
+        return Ok(());
+    }
     for session in &facts.sessions {
         let existing = board.of_origin(session.id.0);
         let seen = session_facts(session, &facts.sessions, &facts.hush);
@@ -242,6 +248,15 @@ impl Board {
         if let Some(row) = self.after.get_mut(&id) {
             row.state = state.to_owned();
             row.reason = Some(reason.as_str().to_owned());
+        }
+    }
+
+    /// Ends everything that is still to come.
+    fn end_all(&mut self, reason: Reason) {
+        let open: Vec<NotificationId> =
+            self.after.values().filter(|row| Self::is_open(row)).map(|row| row.id).collect();
+        for id in open {
+            self.end(id, "cancelled", reason);
         }
     }
 

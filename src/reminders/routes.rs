@@ -14,6 +14,7 @@ use crate::{
     error::ApiResult,
     extract::{IfMatch, Once, PathId, ValidJson, ValidQuery, Versioned},
     idempotency::Answer,
+    language::InLanguage,
     openapi::Problems,
     page::{Cursor, PageQuery},
 };
@@ -118,12 +119,12 @@ async fn list_notifications(
     State(app): State<AppState>,
     me: Patient,
     ValidQuery(query): ValidQuery<PageQuery>,
-) -> ApiResult<Json<NotificationList>> {
+) -> ApiResult<InLanguage<Json<NotificationList>>> {
     let page = query.page(&app.cursor_mac, me.account.0, "list_notifications")?;
     let mut rows = ledger::list(app.db.reader(), me.account, &page).await?;
     let next_cursor = page.finish(&mut rows, &app.cursor_mac, |row| Cursor { at: row.due_at, id: row.id.0 });
     let items = ledger::view(app.db.reader(), rows, me.id(), &me.key, &me.locale).await?;
-    Ok(Json(NotificationList { items, next_cursor }))
+    Ok(InLanguage(me.locale.clone(), Json(NotificationList { items, next_cursor })))
 }
 
 /// I opened this notification.

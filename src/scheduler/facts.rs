@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     app::AppState,
+    consents::Purpose,
     error::ApiResult,
     reminders::rules::{
         localtime::Zone,
@@ -66,6 +67,7 @@ struct AccountRow {
     id: AccountId,
     zone: String,
     locale: String,
+    policy: Option<String>,
     paused_until: Option<DateTime<Utc>>,
     kek_id: String,
     generation: i32,
@@ -145,7 +147,7 @@ impl Facts {
         }
         let consents = consents::Entity::find()
             .filter(consents::Column::PatientId.is_in(ids.iter().copied()))
-            .filter(consents::Column::Purpose.eq("reminders"))
+            .filter(consents::Column::Purpose.eq(Purpose::Reminders.as_str()))
             .order_by_asc(consents::Column::GivenAt)
             .all(conn)
             .await?;
@@ -342,7 +344,7 @@ async fn accounts(app: &AppState, ids: &[Uuid]) -> ApiResult<HashMap<AccountId, 
     let mut values = Vec::new();
     let list = placeholders(&mut values, ids);
     let sql = format!(
-        "SELECT a.id, a.zone, a.locale, p.paused_until, k.kek_id, k.generation, k.wrapped FROM accounts a \
+        "SELECT a.id, a.zone, a.locale, p.policy, p.paused_until, k.kek_id, k.generation, k.wrapped FROM accounts a \
          JOIN data_keys k ON k.owner_kind = 'patient' AND k.owner_id = a.id \
          LEFT JOIN delivery_policies p ON p.patient_id = a.id WHERE a.id IN ({list}) AND a.state = 'active'"
     );
@@ -361,7 +363,7 @@ fn recipient(app: &AppState, row: AccountRow) -> Option<Recipient> {
     Some(Recipient {
         zone: Zone::parse(&row.zone).ok()?,
         locale: row.locale,
-        policy: parse_policy(row.paused_until),
+        policy: parse_policy(row.policy.as_deref(), row.paused_until),
         key: app.vault.unwrap(&wrapped).ok(),
         in_care: false,
         consent_withdrawn: false,

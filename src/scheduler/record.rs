@@ -213,7 +213,7 @@ async fn plan_next(
         let (Some(rule), Some(recipient)) = (facts.rule(row), facts.recipient(row.recipient_id)) else {
             continue;
         };
-        if !rule.active {
+        if !rule.active || recipient.consent_withdrawn {
             continue;
         }
         let rule_text = recurrence(rule)?;

@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait, Statement};
 use tokio_util::sync::CancellationToken;
 
 use super::tick;
-use crate::{app::AppState, attachments, db::Writing, error::ApiResult, reminders};
+use crate::{app::AppState, attachments, consents::Purpose, db::Writing, error::ApiResult, reminders};
 
 /// How long to wait after a tick that failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
@@ -61,8 +61,10 @@ pub async fn sweep(app: &AppState) -> ApiResult<usize> {
         "SELECT DISTINCT r.patient_id, a.clinic_id FROM reminders r JOIN accounts a ON a.id = r.patient_id \
          WHERE r.active AND a.state = 'active' AND NOT EXISTS (SELECT 1 FROM notifications n \
          WHERE n.recipient_id = r.patient_id AND n.origin_id = r.id AND n.state IN ('planned','claimed','retrying')) \
-         LIMIT $1",
-        [SWEEP_BATCH.into()],
+         AND NOT EXISTS (SELECT 1 FROM consents c WHERE c.patient_id = r.patient_id AND c.purpose = $2 \
+         AND c.withdrawn_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM consents l WHERE l.patient_id = c.patient_id \
+         AND l.purpose = c.purpose AND l.given_at > c.given_at)) LIMIT $1",
+        [SWEEP_BATCH.into(), Purpose::Reminders.as_str().into()],
     );
     let rows = conn.query_all_raw(statement).await?;
     for row in &rows {

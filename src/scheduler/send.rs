@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use entity::notifications;
 use futures_util::future::join_all;
 
@@ -19,8 +18,11 @@ use crate::{
         self, Message, Target,
         protocol::{self, Urgency, retry_delay},
     },
-    reminders::{lock_screen_key, rules::policy::Reason},
+    reminders::{in_app_text, lock_screen_key, rules::policy::Reason},
 };
+
+/// Room for words in a message; what else it holds takes the rest of its 2,048 bytes.
+const DETAILED_BYTES: usize = 1_200;
 
 /// Judges and sends; every claimed row comes back with what became of it.
 pub async fn send_all(app: &AppState, facts: &mut Facts, batch: Vec<notifications::Model>) -> Vec<Outcome> {
@@ -54,7 +56,7 @@ async fn send_one(app: &AppState, facts: &Facts, row: notifications::Model) -> O
     let Some(recipient) = facts.recipient(row.recipient_id) else {
         return ended(row, "suppressed", Some(Reason::AccountClosed));
     };
-    let message = message(app, recipient, &row, facts.now);
+    let message = message(app, facts, recipient, &row);
     let attempts = join_all(targets(recipient, facts, &row).into_iter().map(|(subscription, target)| {
         let message = &message;
         async move {
@@ -128,13 +130,25 @@ fn targets<'a>(
         .collect()
 }
 
-/// What the lock screen shows: discreet words in the recipient's language, and nothing that is theirs.
-fn message(app: &AppState, recipient: &Recipient, row: &notifications::Model, now: DateTime<Utc>) -> Message {
-    let (title, body) = protocols().lock_screen(lock_screen_key(row), &recipient.locale);
+/// The reminder's own words, if the recipient wants them and they fit into a message.
+fn detailed(facts: &Facts, recipient: &Recipient, row: &notifications::Model) -> Option<(String, String)> {
+    let key = recipient.key.as_ref().filter(|_| recipient.policy.detailed)?;
+    let words = in_app_text(row, facts.rule(row), key, &recipient.locale).ok()?;
+    (serde_json::to_string(&words).ok()?.len() <= DETAILED_BYTES).then_some(words)
+}
+
+/// What the lock screen shows: discreet words in the recipient's language, and nothing that is theirs, unless they
+/// chose to see the reminder's own.
+fn message(app: &AppState, facts: &Facts, recipient: &Recipient, row: &notifications::Model) -> Message {
+    let now = facts.now;
+    let (title, body) = detailed(facts, recipient, row).unwrap_or_else(|| {
+        let (title, body) = protocols().lock_screen(lock_screen_key(row), &recipient.locale);
+        (title.to_owned(), body.to_owned())
+    });
     Message {
         id: row.id.0,
-        title: title.to_owned(),
-        body: body.to_owned(),
+        title,
+        body,
         lang: recipient.locale.clone(),
         ttl_seconds: u32::try_from((row.expires_at - now).num_seconds().max(1)).unwrap_or(u32::MAX),
         urgency: match row.priority.as_str() {

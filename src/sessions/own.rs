@@ -23,6 +23,7 @@ use crate::{
     accounts::Patient,
     app::AppState,
     care::SharedPatient,
+    consents::{self, Purpose},
     db::WriteTx,
     error::{ApiError, ApiResult},
     extract::{IfMatch, Patch, PathId, ValidJson, Versioned},
@@ -172,6 +173,9 @@ async fn set_intention(
     if row.version != version {
         return Err(ApiError::stale());
     }
+    if patch.shared == Some(true) {
+        consents::require_sharing(tx.conn(), me.id()).await?;
+    }
     let before = open(&row, &me.key)?;
     let after = SessionIntention {
         text: patch.text.apply(before.text),
@@ -238,8 +242,10 @@ async fn get_session_preparation(
     let preparation = shared.read(&app, "sessions.preparation", resource, async |conn, scope| {
         let row = queries::find(conn, scope.patient, id).await?;
         let intention = open(&row, &scope.key)?;
+        // Its mark is sealed, so that the withdrawal of a consent cannot clear it; it is asked for here.
+        let may = consents::holds(conn, scope.patient, Purpose::SharingWithCareTeam).await?;
         let readiness = checklist(conn, &row, &locale).await?;
-        Ok(SessionPreparation { intention: intention.text.filter(|_| intention.shared), readiness })
+        Ok(SessionPreparation { intention: intention.text.filter(|_| may && intention.shared), readiness })
     });
     Ok(Json(preparation.await?))
 }

@@ -39,6 +39,7 @@ const HERS: [u16; 9] = [401, 200, 404, 403, 403, 403, 403, 403, 401];
 const HERS_204: [u16; 9] = [401, 204, 404, 403, 403, 403, 403, 403, 401];
 const HER_DEVICE: [u16; 9] = [401, 200, 404, 404, 404, 404, 404, 404, 401];
 const HER_DEVICE_204: [u16; 9] = [401, 204, 404, 404, 404, 404, 404, 404, 401];
+const ADMINS: [u16; 9] = [401, 403, 403, 403, 403, 403, 403, 200, 401];
 const HER_THERAPIST: [u16; 9] = [401, 403, 403, 404, 200, 404, 404, 403, 401];
 const HER_THERAPIST_CREATES: [u16; 9] = [401, 403, 403, 404, 201, 404, 404, 403, 401];
 
@@ -164,6 +165,18 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("list_patient_measure_assignments", HER_THERAPIST),
     ("cancel_measure_assignment", [401, 403, 403, 404, 204, 404, 404, 403, 401]),
     ("list_patient_measure_responses", HER_THERAPIST),
+    ("list_consent_texts", OPEN),
+    ("create_consent", PATIENTS_CREATE),
+    ("list_consents", PATIENTS),
+    ("get_delivery_policy", PATIENTS),
+    ("update_delivery_policy", PATIENTS),
+    ("put_pause", PATIENTS),
+    ("delete_pause", [401, 204, 204, 403, 403, 403, 403, 403, 401]),
+    ("list_access_log", PATIENTS),
+    ("join_care_team", PATIENTS_CREATE),
+    ("list_staff", ADMINS),
+    ("update_staff_member", ADMINS),
+    ("update_clinic", ADMINS),
 ];
 
 fn row(id: &str) -> [u16; 9] {

@@ -17,6 +17,7 @@ const OPEN: &[&str] = &[
     "list_goal_templates",
     "list_journal_templates",
     "list_measures",
+    "list_consent_texts",
     "list_signing_keys",
     "refresh_login",
     "register_account",

@@ -6,6 +6,7 @@ mod routes;
 mod rules;
 mod staff;
 
+pub use queries::unshare_all;
 pub use rules::known;
 use utoipa_axum::router::OpenApiRouter;
 

@@ -10,7 +10,8 @@ use entity::{
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Set,
-    Statement, Value, sea_query::Expr,
+    Statement, Value,
+    sea_query::{Expr, ExprTrait as _},
 };
 
 use super::{
@@ -18,6 +19,7 @@ use super::{
     rules::{self, Draft},
 };
 use crate::{
+    consents,
     db::WriteTx,
     error::{ApiError, ApiResult},
     measures::{
@@ -202,6 +204,9 @@ pub async fn insert<'a>(
     };
     let rules = fired(measure, &facts);
     let flags: Vec<&str> = rules.iter().map(|rule| rule.id.as_str()).collect();
+    if draft.shared {
+        consents::require_sharing(tx.conn(), patient).await?;
+    }
     let row = measure_responses::ActiveModel {
         patient_id: Set(patient),
         id: Set(id),
@@ -307,6 +312,20 @@ async fn answers_before(
     rows.iter().map(|row| Ok(key.open_json(place(row.id), &row.answers_sealed)?)).collect()
 }
 
+/// Closes every form that nobody asked for to the care team.
+pub async fn unshare_all(tx: &WriteTx, patient: PatientId) -> ApiResult<()> {
+    Entity::update_many()
+        .col_expr(Column::SharedAt, Expr::value(None::<DateTime<Utc>>))
+        .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+        .col_expr(Column::SyncSeq, Expr::value(tx.sync_seq()))
+        .col_expr(Column::UpdatedAt, Expr::value(tx.now()))
+        .filter(Column::PatientId.eq(patient))
+        .filter(Column::SharedAt.is_not_null())
+        .exec(tx.conn())
+        .await?;
+    Ok(())
+}
+
 /// Shows the care team a form that nobody asked for, or closes it to them again, at once.
 pub async fn set_shared(
     tx: &WriteTx,
@@ -323,6 +342,9 @@ pub async fn set_shared(
     }
     if row.shared_at.is_some() == shared {
         return Ok(row);
+    }
+    if shared {
+        consents::require_sharing(tx.conn(), patient).await?;
     }
     let shared_at = shared.then(|| tx.now());
     Entity::update_many()

@@ -86,8 +86,11 @@ impl Reason {
     /// Whether a row closed at planning for this reason may be opened again when its session is re-planned: the cause
     /// can go away, and nothing was sent.
     pub fn may_reopen(self) -> bool {
-        use Reason::{CategoryOff, Hush, Paused, QuietHours, ScheduledLate, Superseded};
-        matches!(self, QuietHours | Hush | Paused | CategoryOff | Superseded | ScheduledLate)
+        use Reason::{CategoryOff, ConsentWithdrawn, Hush, Paused, QuietHours, ScheduledLate, Superseded};
+        matches!(
+            self,
+            QuietHours | Hush | ConsentWithdrawn | Paused | CategoryOff | Superseded | ScheduledLate
+        )
     }
 }
 

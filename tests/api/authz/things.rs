@@ -227,6 +227,27 @@ impl World {
                 let path = format!("/v1/patients/{}/measure-assignments", ana.id);
                 (id_of(&bo.post(&path, &self.measure()).await.expect(201)), Value::Null)
             }
+            "update_delivery_policy" => {
+                // Everybody asks about a policy that nobody has changed yet.
+                self.app.execute("DELETE FROM delivery_policies", vec![]).await;
+                (String::new(), json!({"daily_cap": 3}))
+            }
+            "put_pause" => (String::new(), json!({"until": self.next_week()})),
+            "join_care_team" => {
+                let hal = self.app.therapist("hal").await;
+                let code = self.app.invite(&hal, &json!({"kind": "patient"})).await;
+                self.app
+                    .execute("DELETE FROM care_relations WHERE member_id = $1", vec![hal.id.into()])
+                    .await;
+                (String::new(), json!({ "invitation_code": code }))
+            }
+            "update_staff_member" => {
+                (self.app.therapist("gil").await.id.to_string(), json!({"profession": "Nurse"}))
+            }
+            "update_clinic" => (String::new(), json!({"phone": "+49 30 901820"})),
+            "create_consent" => {
+                (String::new(), json!({"purpose": "reminders", "decision": "given", "text_version": "1"}))
+            }
             _ => (String::new(), Value::Null),
         };
         let attachment = self.attachment(operation, &id).await;

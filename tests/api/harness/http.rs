@@ -160,6 +160,14 @@ impl Reply {
         assert_eq!(body["request_id"].as_str().unwrap().len(), 32, "{what}: {body}");
         let code = body["code"].as_str().unwrap();
         assert_eq!(body["type"], format!("urn:afterglow:problem:{code}"), "{what}: {body}");
+        // Said in English, it has to be known in Spanish too; `src/messages.rs` says how.
+        if self.headers[header::CONTENT_LANGUAGE] == "en" {
+            let errors = body["errors"].as_array().into_iter().flatten();
+            for detail in std::iter::once(&body).chain(errors).map(|one| one["detail"].as_str().unwrap()) {
+                let known = afterglow::messages::spanish(detail).is_some();
+                assert!(known, "{what}: add to content/messages.es.json: {detail:?}: \"\"");
+            }
+        }
         for field in ["title", "detail"] {
             assert!(!body[field].as_str().unwrap().is_empty(), "{what}: {body}");
         }

@@ -1,0 +1,180 @@
+//! Rows of consents: appended, never changed. The patient is part of every predicate.
+
+use chrono::Duration;
+use entity::{
+    consents,
+    ids::{ConsentId, PatientId},
+};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    Statement,
+};
+
+use super::{
+    dto::{Consent, ConsentCreate, ConsentDecision, ConsentStanding, ConsentState},
+    texts::{self, Purpose},
+};
+use crate::{
+    audit::Event,
+    care,
+    db::WriteTx,
+    error::{ApiError, ApiResult},
+    measures,
+    page::Page,
+    reminders,
+};
+
+/// Whether a purpose may be served: nobody has withdrawn it.
+pub async fn holds(conn: &impl ConnectionTrait, patient: PatientId, purpose: Purpose) -> ApiResult<bool> {
+    Ok(latest(conn, patient, purpose).await?.is_none_or(|row| row.withdrawn_at.is_none()))
+}
+
+/// 409 while the patient's consent to sharing is withdrawn. Everything that shares asks this under the patient's lock.
+pub async fn require_sharing(conn: &impl ConnectionTrait, patient: PatientId) -> ApiResult<()> {
+    if holds(conn, patient, Purpose::SharingWithCareTeam).await? {
+        return Ok(());
+    }
+    Err(ApiError::conflict(
+        "sharing_withdrawn",
+        "You have withdrawn your consent to sharing. Give it again under consents, then share.",
+    ))
+}
+
+async fn latest(
+    conn: &impl ConnectionTrait,
+    patient: PatientId,
+    purpose: Purpose,
+) -> ApiResult<Option<consents::Model>> {
+    Ok(consents::Entity::find()
+        .filter(consents::Column::PatientId.eq(patient))
+        .filter(consents::Column::Purpose.eq(purpose.as_str()))
+        .order_by_desc(consents::Column::GivenAt)
+        .one(conn)
+        .await?)
+}
+
+const STANDING: &str = "SELECT c.* FROM consents c WHERE c.patient_id = $1 AND NOT EXISTS (SELECT 1 FROM consents n \
+     WHERE n.patient_id = c.patient_id AND n.purpose = c.purpose AND n.given_at > c.given_at)";
+
+/// How every purpose stands.
+pub async fn standing(conn: &impl ConnectionTrait, patient: PatientId) -> ApiResult<Vec<ConsentStanding>> {
+    let statement = Statement::from_sql_and_values(conn.get_database_backend(), STANDING, [patient.0.into()]);
+    let rows = consents::Model::find_by_statement(statement).all(conn).await?;
+    let stands = |purpose: Purpose| {
+        let row = rows.iter().find(|row| row.purpose == purpose.as_str());
+        ConsentStanding {
+            purpose,
+            state: match row.map(|row| row.withdrawn_at.is_some()) {
+                None => ConsentState::NotAsked,
+                Some(false) => ConsentState::Given,
+                Some(true) => ConsentState::Withdrawn,
+            },
+            text_version: row.map(|row| row.text_version.clone()),
+            current_version: texts::current(purpose).version.clone(),
+        }
+    };
+    Ok(Purpose::ALL.into_iter().map(stands).collect())
+}
+
+/// A page of answers, latest first.
+pub async fn list(
+    conn: &impl ConnectionTrait,
+    patient: PatientId,
+    page: &Page,
+) -> ApiResult<Vec<consents::Model>> {
+    let query = consents::Entity::find().filter(consents::Column::PatientId.eq(patient));
+    Ok(page.newest_first(query, consents::Column::GivenAt, consents::Column::Id).all(conn).await?)
+}
+
+pub fn view(row: consents::Model) -> Consent {
+    Consent {
+        id: row.id,
+        purpose: row.purpose,
+        decision: if row.withdrawn_at.is_some() {
+            ConsentDecision::Withdrawn
+        } else {
+            ConsentDecision::Given
+        },
+        text_version: row.text_version,
+        language: row.locale,
+        text_sha256: row.text_hash,
+        decided_at: row.given_at,
+    }
+}
+
+/// What was shown, as the answer says: version, language and hash.
+struct Shown {
+    version: String,
+    language: String,
+    hash: String,
+}
+
+/// 422 for a text that is not the current one; withdrawing may name any text that was ever shown, or none.
+fn shown(input: &ConsentCreate, locale: &str) -> ApiResult<Shown> {
+    let current = texts::current(input.purpose);
+    let text = match &input.text_version {
+        None => current,
+        Some(version) => {
+            let known = texts::find(input.purpose, version);
+            let allowed =
+                known.filter(|_| input.decision == ConsentDecision::Withdrawn || *version == current.version);
+            allowed.ok_or_else(|| {
+                let detail = format!(
+                    "is not the current text; show version {} from GET /v1/consent-texts and ask again",
+                    current.version
+                );
+                ApiError::invalid_field("/text_version", "text_not_current", detail)
+            })?
+        }
+    };
+    let (language, words) = match &input.language {
+        None => text.words(locale),
+        Some(language) => (
+            language.as_str(),
+            text.exact(language).ok_or_else(|| {
+                let detail = format!("must be one of: {}", text.languages().join(", "));
+                ApiError::invalid_field("/language", "unknown_value", detail)
+            })?,
+        ),
+    };
+    Ok(Shown { version: text.version.clone(), language: language.to_owned(), hash: words.sha256() })
+}
+
+/// Appends an answer. Withdrawing ends in the same transaction what the consent was for; giving again plans reminders
+/// anew, while shares do not come back by themselves.
+pub async fn answer(
+    tx: &WriteTx,
+    patient: PatientId,
+    locale: &str,
+    input: &ConsentCreate,
+) -> ApiResult<consents::Model> {
+    let shown = shown(input, locale)?;
+    let last = latest(tx.conn(), patient, input.purpose).await?;
+    // The latest decides, so no two answers share an instant, not even when the clock was set back.
+    let after = last.map(|row| row.given_at + Duration::milliseconds(1));
+    let at = after.map_or(tx.now(), |after| after.max(tx.now()));
+    let withdrawn = input.decision == ConsentDecision::Withdrawn;
+    let row = consents::Model {
+        patient_id: patient,
+        id: ConsentId(tx.new_id()),
+        purpose: input.purpose.as_str().to_owned(),
+        text_version: shown.version,
+        locale: shown.language,
+        text_hash: shown.hash,
+        given_at: at,
+        withdrawn_at: withdrawn.then_some(at),
+    };
+    let active: consents::ActiveModel = row.clone().into();
+    consents::Entity::insert(active.reset_all()).exec_without_returning(tx.conn()).await?;
+    let action = if withdrawn { "consents.withdraw" } else { "consents.give" };
+    tx.audit(Event::new(action, patient, format!("consents/{} {}", row.id, row.purpose)));
+    match input.purpose {
+        Purpose::SharingWithCareTeam if withdrawn => {
+            care::end_shares(tx, patient, None).await?;
+            measures::unshare_all(tx, patient).await?;
+        }
+        Purpose::SharingWithCareTeam => {}
+        Purpose::Reminders => reminders::replan_patient(tx, patient).await?,
+    }
+    Ok(row)
+}
