@@ -70,6 +70,8 @@ ids! {
     JobId,
     /// The id of an attachment.
     AttachmentId,
+    /// The id of a comment on a journal entry.
+    CommentId,
 }
 
 impl From<PatientId> for AccountId {

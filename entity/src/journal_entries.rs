@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::data_map::{Class, ColumnRule, Erasure, Export, Form, Owner, TableRule};
+use crate::data_map::{Class, ColumnRule, Erasure, Export, Form, KeyOwner, Owner, TableRule};
 use crate::ids::{JournalEntryId, PatientId};
 
 /// The head of a journal entry; its words live in its revisions.
@@ -26,6 +26,7 @@ pub struct Model {
     pub to_talk_about: bool,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
+    pub tags_sealed: Option<Vec<u8>>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -47,5 +48,6 @@ pub const RULES: TableRule = TableRule {
         ColumnRule::new("to_talk_about", Class::Setting, Form::Clear, Export::Yes),
         ColumnRule::new("created_at", Class::Time, Form::Clear, Export::Yes),
         ColumnRule::new("updated_at", Class::Time, Form::Clear, Export::Yes),
+        ColumnRule::new("tags_sealed", Class::Health, Form::Sealed(KeyOwner::Patient), Export::Yes),
     ],
 };

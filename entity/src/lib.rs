@@ -18,6 +18,7 @@ pub mod idempotency_keys;
 pub mod ids;
 pub mod invitations;
 pub mod jobs;
+pub mod journal_comments;
 pub mod journal_entries;
 pub mod journal_revisions;
 pub mod journal_shares;
@@ -63,4 +64,5 @@ pub const TABLES: &[&data_map::TableRule] = &[
     &jobs::RULES,
     &attachments::RULES,
     &attachment_chunks::RULES,
+    &journal_comments::RULES,
 ];

@@ -103,6 +103,10 @@ pub struct EntryCreate {
     /// Marked by the patient to bring up in the next session.
     #[serde(default)]
     pub to_talk_about: bool,
+    /// Words of one's own to find it by; 1 to 40 characters each. They stay the patient's own: sharing shows none.
+    #[serde(default)]
+    #[schema(max_items = 20, example = json!(["river", "sleep"]))]
+    pub tags: Vec<String>,
 }
 
 fn free_note() -> String {
@@ -128,6 +132,10 @@ pub struct EntryPatch {
     #[schema(value_type = Object, nullable = false, example = json!({"one": "The light, and the quiet"}))]
     pub fields: Option<EntryFields>,
     pub to_talk_about: Option<bool>,
+    /// All tags as they should be now.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>, max_items = 20, example = json!(["river"]))]
+    pub tags: Patch<Vec<String>>,
 }
 
 /// An entry as its owner reads it.
@@ -151,6 +159,9 @@ pub struct JournalEntry {
     #[schema(value_type = Object, example = json!({"one": "The light this morning"}))]
     pub fields: EntryFields,
     pub to_talk_about: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["river", "sleep"]))]
+    pub tags: Vec<String>,
     /// Present in the answer to a change that says "I am not safe": show it at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -239,9 +250,19 @@ impl EntryCreate {
     }
 }
 
+fn check_tags(checks: &mut Checks, tags: &[String]) {
+    checks.items("/tags", tags, rules::TAGS);
+    for (index, tag) in tags.iter().enumerate().take(rules::TAGS) {
+        let at = format!("/tags/{index}");
+        checks.text(&at, Some(tag), 1, rules::TAG);
+        checks.require(!tags[..index].contains(tag), &at, "duplicate", "stands there already; send it once");
+    }
+}
+
 impl Validate for EntryCreate {
     fn validate(&self, checks: &mut Checks) {
         checks.text("/title", self.title.as_deref(), 1, 200);
+        check_tags(checks, &self.tags);
         let template = match self.template() {
             Ok(template) => template,
             Err(unknown) => {
@@ -266,5 +287,6 @@ impl Validate for EntryPatch {
     /// The fields are checked where the form is known that the entry was written with.
     fn validate(&self, checks: &mut Checks) {
         checks.text("/title", self.title.value().map(String::as_str), 1, 200);
+        check_tags(checks, self.tags.value().map_or(&[], Vec::as_slice));
     }
 }

@@ -3,12 +3,16 @@
 
 mod attached;
 mod catalog;
+mod comments;
 mod dto;
+mod find;
 pub mod form;
+mod history;
 mod notice;
 mod queries;
 mod routes;
 mod rules;
+mod search;
 mod shares;
 mod staff;
 pub mod templates;
@@ -23,5 +27,11 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::AppState;
 
 pub fn router() -> OpenApiRouter<AppState> {
-    routes::router().merge(catalog::router()).merge(shares::router()).merge(staff::router())
+    routes::router()
+        .merge(catalog::router())
+        .merge(find::router())
+        .merge(history::router())
+        .merge(comments::router())
+        .merge(shares::router())
+        .merge(staff::router())
 }

@@ -6,8 +6,8 @@ use entity::{
     journal_entries, journal_revisions, journal_shares, sessions,
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelect,
-    Set, Statement, Value,
+    ActiveModelTrait, ActiveValue::NotSet, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult,
+    QueryFilter, QuerySelect, Set, Statement, Value,
 };
 
 use super::{
@@ -19,13 +19,27 @@ use super::{
 use crate::{
     db::WriteTx,
     error::{ApiError, ApiResult},
-    page::Page,
+    extract::Patch,
     validate::Checks,
     vault::{DataKey, Place},
 };
 
 pub fn place(entry: JournalEntryId, revision: i32) -> Place {
     Place::new("journal_revisions", "body_sealed", entry).part(revision)
+}
+
+/// Where the tags of an entry are sealed: they belong to the entry, not to one of its revisions.
+fn tags_place(entry: JournalEntryId) -> Place {
+    Place::new("journal_entries", "tags_sealed", entry)
+}
+
+fn seal_tags(key: &DataKey, id: JournalEntryId, tags: &[String]) -> Option<Vec<u8>> {
+    (!tags.is_empty()).then(|| key.seal_json(tags_place(id), &tags))
+}
+
+/// The tags of an entry.
+pub fn open_tags(key: &DataKey, id: JournalEntryId, sealed: Option<&[u8]>) -> ApiResult<Vec<String>> {
+    Ok(sealed.map(|sealed| key.open_json(tags_place(id), sealed)).transpose()?.unwrap_or_default())
 }
 
 /// An entry with the body of its latest revision.
@@ -41,14 +55,20 @@ pub struct EntryRow {
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
     pub body_sealed: Vec<u8>,
+    pub tags_sealed: Option<Vec<u8>>,
 }
 
 const SELECT: &str = "SELECT e.id, e.version, e.state, e.template_id, e.template_version, e.head_revision, \
-     e.to_talk_about, e.created_at, e.updated_at, r.body_sealed FROM journal_entries e \
+     e.to_talk_about, e.created_at, e.updated_at, e.tags_sealed, r.body_sealed FROM journal_entries e \
      JOIN journal_revisions r ON r.patient_id = e.patient_id AND r.entry_id = e.id AND r.revision = e.head_revision \
      WHERE e.patient_id = $1";
 
-async fn select<C: ConnectionTrait>(conn: &C, rest: &str, values: Vec<Value>) -> ApiResult<Vec<EntryRow>> {
+/// Entries of the patient `$1`, with the latest words.
+pub async fn select<C: ConnectionTrait>(
+    conn: &C,
+    rest: &str,
+    values: Vec<Value>,
+) -> ApiResult<Vec<EntryRow>> {
     let statement =
         Statement::from_sql_and_values(conn.get_database_backend(), format!("{SELECT} {rest}"), values);
     Ok(EntryRow::find_by_statement(statement).all(conn).await?)
@@ -57,6 +77,7 @@ async fn select<C: ConnectionTrait>(conn: &C, rest: &str, values: Vec<Value>) ->
 /// The entry as its owner reads it.
 pub fn view(row: EntryRow, key: &DataKey) -> ApiResult<JournalEntry> {
     let body: Body = key.open_json(place(row.id, row.head_revision), &row.body_sealed)?;
+    let tags = open_tags(key, row.id, row.tags_sealed.as_deref())?;
     Ok(JournalEntry {
         id: row.id,
         version: row.version,
@@ -67,6 +88,7 @@ pub fn view(row: EntryRow, key: &DataKey) -> ApiResult<JournalEntry> {
         title: body.title,
         fields: body.fields,
         to_talk_about: row.to_talk_about,
+        tags,
         crisis_card: None,
         created_at: row.created_at,
         updated_at: row.updated_at,
@@ -81,13 +103,6 @@ pub async fn find(
 ) -> ApiResult<EntryRow> {
     let rows = select(conn, "AND e.id = $2", vec![patient.0.into(), id.0.into()]).await?;
     rows.into_iter().next().ok_or(ApiError::NotFound)
-}
-
-/// A page, newest first.
-pub async fn list(conn: &impl ConnectionTrait, patient: PatientId, page: &Page) -> ApiResult<Vec<EntryRow>> {
-    let (after, limit) = page.bounds();
-    let rest = "AND (e.created_at, e.id) < ($2, $3) ORDER BY e.created_at DESC, e.id DESC LIMIT $4";
-    select(conn, rest, vec![patient.0.into(), after.at.into(), after.id.into(), limit.into()]).await
 }
 
 /// Inserts the entry and its first revision.
@@ -113,6 +128,7 @@ pub async fn insert(
         to_talk_about: Set(input.to_talk_about),
         created_at: Set(tx.now()),
         updated_at: Set(tx.now()),
+        tags_sealed: Set(seal_tags(key, id, &input.tags)),
     };
     journal_entries::Entity::insert(row).exec_without_returning(tx.conn()).await?;
     revise(tx, patient, key, (id, 1), &body).await?;
@@ -126,6 +142,7 @@ pub async fn insert(
         title: body.title,
         fields: body.fields,
         to_talk_about: input.to_talk_about,
+        tags: input.tags,
         crisis_card: None,
         created_at: tx.now(),
         updated_at: tx.now(),
@@ -221,6 +238,11 @@ pub async fn update(
         head_revision: Set(revision),
         to_talk_about: Set(patch.to_talk_about.unwrap_or(row.to_talk_about)),
         updated_at: Set(tx.now()),
+        tags_sealed: match patch.tags {
+            Patch::Keep => NotSet,
+            Patch::Clear => Set(None),
+            Patch::Set(tags) => Set(seal_tags(key, id, &tags)),
+        },
         ..Default::default()
     }
     .update(tx.conn())
@@ -228,13 +250,14 @@ pub async fn update(
     Ok(())
 }
 
-/// Deletes an entry that is still at `version`, with its revisions and shares.
+/// Deletes an entry that is still at `version`, with its revisions, shares and comments.
 pub async fn delete(tx: &WriteTx, patient: PatientId, id: JournalEntryId, version: i32) -> ApiResult<()> {
     let row = find(tx.conn(), patient, id).await?;
     if row.version != version {
         return Err(ApiError::stale());
     }
     crate::attachments::erase_of_entry(tx, patient, id).await?;
+    super::comments::delete_all(tx, patient, id).await?;
     journal_shares::Entity::delete_many()
         .filter(journal_shares::Column::PatientId.eq(patient))
         .filter(journal_shares::Column::EntryId.eq(id))

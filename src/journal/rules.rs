@@ -17,6 +17,11 @@ pub const FREE_NOTE: &str = "free-note";
 /// Its version in `content/journal_templates.json`.
 pub const FREE_NOTE_VERSION: &str = "1.0.0";
 
+/// Tags of one entry.
+pub const TAGS: usize = 20;
+/// Characters of one tag.
+pub const TAG: usize = 40;
+
 /// The words of one revision: what is sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Body {

@@ -72,6 +72,16 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("create_journal_entry", PATIENTS_CREATE),
     ("list_journal_entries", PATIENTS),
     ("get_journal_entry", HERS),
+    ("search_journal_entries", PATIENTS),
+    ("list_journal_revisions", HERS),
+    ("get_journal_revision", HERS),
+    ("preview_journal_entry", HERS),
+    ("create_journal_comment", [401, 201, 404, 403, 403, 403, 403, 403, 401]),
+    ("list_journal_comments", HERS),
+    ("delete_journal_comment", HERS_204),
+    ("create_shared_comment", HER_THERAPIST_CREATES),
+    ("list_shared_comments", HER_THERAPIST),
+    ("delete_shared_comment", [401, 403, 403, 404, 204, 404, 404, 403, 401]),
     ("update_journal_entry", HERS),
     ("delete_journal_entry", HERS_204),
     ("list_journal_shares", HERS),
@@ -154,11 +164,21 @@ impl World {
 
     async fn ask(&self, who: &Person, operation: &Operation, thing: &Thing) -> Reply {
         let mut path = operation.path.replace("{patient_id}", &thing.patient);
-        for (name, value) in [("{id}", &thing.id), ("{member_id}", &thing.member), ("{code}", &thing.id)] {
+        for (name, value) in [
+            ("{id}", &thing.id),
+            ("{member_id}", &thing.member),
+            ("{code}", &thing.id),
+            ("{revision}", &"1".to_owned()),
+        ] {
             path = path.replace(name, value);
         }
-        let path = path.replace("{attachment_id}", &thing.attachment).replace("{number}", "0");
+        path = path.replace("{attachment_id}", &thing.attachment).replace("{number}", "0");
         assert!(!path.contains('{'), "{}: fill {path}", operation.id);
+        match operation.id.as_str() {
+            "preview_journal_entry" => path.push_str(&format!("?member_id={}", thing.member)),
+            "search_journal_entries" => path.push_str("?q=words"),
+            _ => {}
+        }
         let method: Method = operation.method.parse().unwrap();
         let takes_version = operation.spec["parameters"]
             .as_array()

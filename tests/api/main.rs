@@ -15,6 +15,8 @@ mod authz;
 mod care;
 mod checkins;
 mod journal;
+mod journal_comments;
+mod journal_find;
 mod journal_forms;
 mod malformed;
 mod openapi;

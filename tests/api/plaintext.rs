@@ -228,7 +228,8 @@ async fn records(ana: &Person, bo: &Person, canaries: &Canaries, write: Write) {
         .await
         .refused(412, "stale_version");
 
-    let entry = json!({"title": write(canaries, "EntryCreate/title"), "fields": {"text": write(canaries, "EntryFields/text")}});
+    let entry = json!({"title": write(canaries, "EntryCreate/title"), "fields": {"text": write(canaries, "EntryFields/text")},
+        "tags": [write(canaries, "tag").chars().take(40).collect::<String>()]});
     let made = ana.post("/v1/journal/entries", &entry).await.expect(201);
     let id = made["id"].as_str().unwrap();
     let patch = json!({"title": write(canaries, "EntryPatch/title")});
@@ -236,6 +237,8 @@ async fn records(ana: &Person, bo: &Person, canaries: &Canaries, write: Write) {
     ana.share(id, bo, &json!({})).await.expect(200);
     bo.get(&format!("/v1/patients/{}/journal/entries", ana.id)).await.expect(200);
     bo.get(&format!("/v1/patients/{}/journal/entries/{id}", ana.id)).await.expect(200);
+    forms(ana, canaries, write).await;
+    comments(ana, bo, id, canaries, write).await;
 
     let spoken = write(canaries, "the sound of a voice note");
     let note = ana.impressions().await;
@@ -251,6 +254,40 @@ async fn records(ana: &Person, bo: &Person, canaries: &Canaries, write: Write) {
     for gone in [&path, &format!("/v1/journal/entries/{id}")] {
         ana.delete_at(gone, 2).await.expect(204);
     }
+}
+
+/// Every kind of field that takes words, and a search for them.
+async fn forms(ana: &Person, canaries: &Canaries, write: Write) {
+    let part = write(canaries, "form/text");
+    for (template, fields) in [
+        ("first-impressions", json!({"words": [write(canaries, "form/list")], "body": part})),
+        (
+            "ifs-parts-dialogue",
+            json!({"part-name": part, "role": write(canaries, "form/longtext"),
+                "dialogue": [{"speaker": "part", "text": write(canaries, "form/dialogue")}]}),
+        ),
+    ] {
+        let entry = json!({"template_id": template, "fields": fields});
+        let made = ana.post("/v1/journal/entries", &entry).await.expect(201);
+        let wrong = json!({"fields": {"words": part, "when": part, "dialogue": part, "role": [part]}});
+        let path = format!("/v1/journal/entries/{}", made["id"].as_str().unwrap());
+        assert_eq!(ana.patch(&path, 1, &wrong).await.status, 422);
+    }
+    let words: String = url::form_urlencoded::byte_serialize(part.as_bytes()).collect();
+    let found = ana.get(&format!("/v1/journal/entries/search?q={words}")).await.expect(200);
+    assert!(!found["items"].as_array().unwrap().is_empty());
+    let wrong = format!("/v1/journal/entries/search?limit=0&q={words}");
+    ana.get(&wrong).await.invalid("query/limit");
+}
+
+async fn comments(ana: &Person, bo: &Person, entry: &str, canaries: &Canaries, write: Write) {
+    let own = format!("/v1/journal/entries/{entry}/comments");
+    let shared = format!("/v1/patients/{}/journal/entries/{entry}/comments", ana.id);
+    ana.post(&own, &json!({"text": write(canaries, "CommentCreate/text")})).await.expect(201);
+    let request = bo.request(axum::http::Method::POST, &shared).await.key(&ana.id.to_string());
+    request.json(&json!({"text": write(canaries, "comment of the therapist")})).send().await.expect(201);
+    ana.get(&own).await.expect(200);
+    bo.get(&shared).await.expect(200);
 }
 
 async fn device(ana: &Person, canaries: &mut Canaries, round: usize, write: Write) {

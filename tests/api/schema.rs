@@ -69,6 +69,7 @@ fn entities() -> Schema {
         idempotency_keys,
         invitations,
         jobs,
+        journal_comments,
         journal_entries,
         journal_revisions,
         journal_shares,

@@ -115,8 +115,28 @@ impl World {
             "update_checkin" => (id_of(&ana.checkin(5).await), json!({"mood": 4})),
             "create_journal_entry" => (String::new(), json!({"fields": {"text": "words"}})),
             "update_journal_entry" => (ana.entry("hers").await, json!({"title": "hers still"})),
-            "get_journal_entry" | "delete_journal_entry" | "list_journal_shares" => {
-                (ana.entry("hers").await, Value::Null)
+            "get_journal_entry"
+            | "delete_journal_entry"
+            | "list_journal_shares"
+            | "list_journal_revisions"
+            | "get_journal_revision"
+            | "preview_journal_entry"
+            | "list_journal_comments" => (ana.entry("hers").await, Value::Null),
+            "create_journal_comment" => (ana.entry("hers").await, json!({"text": "a word"})),
+            "create_shared_comment" | "list_shared_comments" => {
+                let entry = ana.entry("shared with Bo").await;
+                ana.share(&entry, bo, &json!({})).await.expect(200);
+                (entry, json!({"text": "a word"}))
+            }
+            "delete_journal_comment" => {
+                let path = format!("/v1/journal/entries/{}/comments", ana.entry("hers").await);
+                (id_of(&ana.post(&path, &json!({"text": "a word"})).await.expect(201)), Value::Null)
+            }
+            "delete_shared_comment" => {
+                let entry = ana.entry("shared with Bo").await;
+                ana.share(&entry, bo, &json!({})).await.expect(200);
+                let path = format!("/v1/patients/{}/journal/entries/{entry}/comments", ana.id);
+                (id_of(&bo.post(&path, &json!({"text": "a word"})).await.expect(201)), Value::Null)
             }
             "put_journal_share" => (ana.entry("hers").await, json!({})),
             "delete_journal_share" | "get_shared_entry" | "list_shared_entries" => {
