@@ -8,6 +8,8 @@ mod m20261122_000002_records;
 mod m20261122_000003_reminders;
 mod m20261122_000004_goals;
 mod m20261122_000005_journal;
+mod m20261122_000005_journal;
+mod m20261122_000006_attachments;
 mod m20261122_000006_attachments;
 mod m20261122_000007_consents;
 mod m20261122_000009_measures;

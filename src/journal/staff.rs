@@ -112,15 +112,11 @@ pub async fn shows_attachment(
     by: (AccountId, DateTime<Utc>),
     (entry, attachment): (JournalEntryId, AttachmentId),
 ) -> ApiResult<()> {
-    let rows = select(conn, scope.patient, by, "AND s.entry_id = $4", vec![entry.0.into()]).await?;
-    let shared = rows.into_iter().next().ok_or(ApiError::NotFound)?;
-    let template = templates::find(&shared.template_id, Some(&shared.template_version));
-    let shown = template.is_ok_and(|template| {
-        let body =
-            scope.key.open_json::<Body>(queries::place(shared.id, shared.revision), &shared.body_sealed);
-        body.is_ok_and(|body| {
-            form::attachment_refs(template, &body.fields).iter().any(|one| one.id == attachment.0)
-        })
+    let shared = shared_with(conn, (scope.patient, entry), by, &scope.key).await?;
+    let shown = shared.is_some_and(|shared| {
+        let template = templates::find(&shared.template_id, Some(&shared.template_version));
+        let named = template.map(|template| form::attachment_refs(template, &shared.fields));
+        named.is_ok_and(|named| named.iter().any(|one| one.id == attachment.0))
     });
     if shown { Ok(()) } else { Err(ApiError::NotFound) }
 }
