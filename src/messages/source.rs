@@ -175,14 +175,15 @@ impl Reading<'_> {
     }
 }
 
-/// Whether a name followed by parentheses is one of the calls, and not the definition of one.
+/// Whether a name followed by parentheses is one of the calls: `ApiError::…`, `FieldError::new` or `checks.require`.
 fn saying(tokens: &[Token], at: usize, name: &str) -> bool {
-    let before = |back: usize| match at.checked_sub(back).map(|index| &tokens[index]) {
-        Some(Token::Word(word)) => word.as_str(),
-        _ => "",
-    };
-    let of_field = name == "new" && before(3) == "FieldError";
-    before(1) != "fn" && (of_field || SAYING.contains(&name))
+    let before = |back: usize| at.checked_sub(back).map(|index| &tokens[index]);
+    let of_field = || before(3) == Some(&Token::Word("FieldError".into()));
+    match before(1) {
+        Some(Token::Mark('.')) => name == "require",
+        Some(Token::Mark(':')) => SAYING.contains(&name) || (name == "new" && of_field()),
+        _ => false,
+    }
 }
 
 /// The texts in some tokens, as the program has them.
