@@ -8,8 +8,6 @@ mod m20261122_000002_records;
 mod m20261122_000003_reminders;
 mod m20261122_000004_goals;
 mod m20261122_000005_journal;
-mod m20261122_000005_journal;
-mod m20261122_000006_attachments;
 mod m20261122_000006_attachments;
 mod m20261122_000007_consents;
 mod m20261122_000009_measures;
@@ -25,13 +23,13 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000001_people::Migration),
             Box::new(m20261122_000002_records::Migration),
             Box::new(m20261122_000003_reminders::Migration),
-            Box::new(m20261122_000010_prompts::Migration),
-            Box::new(m20261122_000012_readiness::Migration),
             Box::new(m20261122_000004_goals::Migration),
             Box::new(m20261122_000005_journal::Migration),
             Box::new(m20261122_000006_attachments::Migration),
-            Box::new(m20261122_000009_measures::Migration),
             Box::new(m20261122_000007_consents::Migration),
+            Box::new(m20261122_000009_measures::Migration),
+            Box::new(m20261122_000010_prompts::Migration),
+            Box::new(m20261122_000012_readiness::Migration),
         ]
     }
 }
