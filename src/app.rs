@@ -27,7 +27,7 @@ use crate::{
     error::render_problems,
     health, journal,
     openapi::ApiDoc,
-    push, reminders, sessions, telemetry,
+    push, reminders, sessions, sync, telemetry,
     vault::{Mac, Vault, keyfile::KeySet},
 };
 
@@ -140,7 +140,8 @@ pub fn api() -> OpenApiRouter<AppState> {
         .merge(journal::router())
         .merge(sessions::router())
         .merge(reminders::router())
-        .merge(push::router());
+        .merge(push::router())
+        .merge(sync::router());
     OpenApiRouter::with_openapi(ApiDoc::openapi())
         .nest("/v1", v1)
         .merge(accounts::well_known())

@@ -90,6 +90,7 @@ impl Modify for BearerAuth {
         (name = "sessions", description = "Appointments of a treatment."),
         (name = "reminders", description = "Standing reminders and the ledger of what was sent."),
         (name = "push", description = "Devices that receive Web Push."),
+        (name = "sync", description = "What devices that were offline send and learn."),
         (name = "operations", description = "Health of the service.")
     )
 )]

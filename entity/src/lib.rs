@@ -27,6 +27,7 @@ pub mod push_subscriptions;
 pub mod refresh_tokens;
 pub mod reminders;
 pub mod sessions;
+pub mod sync_ops;
 pub mod tombstones;
 pub mod zone_history;
 
@@ -59,4 +60,5 @@ pub const TABLES: &[&data_map::TableRule] = &[
     &audit_events::RULES,
     &audit_heads::RULES,
     &jobs::RULES,
+    &sync_ops::RULES,
 ];

@@ -18,6 +18,7 @@ use crate::{
     audit::Event,
     db::WriteTx,
     error::{ApiError, ApiResult},
+    journal,
     vault::{KeyOwner, OwnerKind, WrappedKey},
 };
 
@@ -59,6 +60,7 @@ pub async fn end(tx: &WriteTx, patient: PatientId, member: AccountId, by: Accoun
     if ended.rows_affected == 0 {
         return Err(ApiError::NotFound);
     }
+    journal::touch_shared_with(tx, patient, member).await?;
     journal_shares::Entity::update_many()
         .col_expr(journal_shares::Column::EndedAt, Expr::value(tx.now()))
         .filter(journal_shares::Column::PatientId.eq(patient))

@@ -5,8 +5,10 @@ mod dto;
 mod queries;
 mod routes;
 mod rules;
+mod sync;
 
-pub use dto::{CrisisCard, check_emotions};
+pub use dto::{Checkin, CrisisCard, check_emotions};
 pub use queries::seal as seal_detail;
 pub use routes::router;
 pub use rules::Detail;
+pub use sync::Checkins;

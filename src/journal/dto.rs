@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, JournalEntryId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::rules;
 use crate::{
@@ -110,6 +111,10 @@ pub struct JournalEntry {
     pub to_talk_about: bool,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+    /// The entry or check-in that was changed elsewhere while these words were written without a network. Both are
+    /// kept; it is for the person to put them together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conflict_of: Option<Uuid>,
 }
 
 /// A page of entries, newest first.

@@ -7,10 +7,13 @@ mod routes;
 mod rules;
 mod shares;
 mod staff;
+mod sync;
 
 pub use dto::EntryFields;
 pub use queries::place as revision_place;
 pub use rules::{Body, FREE_NOTE, FREE_NOTE_VERSION};
+pub use shares::touch_shared_with;
+pub use sync::{JournalEntries, SyncedEntry, keep_note};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::AppState;

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::dto::{EntryFields, EntryPatch, EntryState};
-use crate::error::{ApiError, ApiResult};
+use crate::{
+    error::{ApiError, ApiResult},
+    extract::Patch,
+};
 
 /// The blank page.
 pub const FREE_NOTE: &str = "free-note";
@@ -24,6 +27,11 @@ pub fn patched(before: &Body, patch: &EntryPatch) -> Body {
         title: patch.title.clone().apply(before.title.clone()),
         fields: patch.fields.clone().unwrap_or_else(|| before.fields.clone()),
     }
+}
+
+/// A late change without the clearing of a title that its device may never have seen.
+pub fn without_clearing(patch: EntryPatch) -> EntryPatch {
+    if patch.title == Patch::Clear { EntryPatch { title: Patch::Keep, ..patch } } else { patch }
 }
 
 /// The state after a patch. 422 for a final entry that should become a draft: somebody may already have read it.

@@ -9,13 +9,15 @@ mod planner;
 mod queries;
 mod routes;
 pub mod rules;
+mod sync;
 
-pub use dto::SessionReminder;
+pub use dto::{Reminder, SessionReminder};
 pub use facts::{PatientFacts, hush_windows, parse_policy, session_facts, session_state};
 pub use ledger::{Mark, lock_screen_key, mark};
 pub use planner::{of_session, recurring_facts, replan_patient, row_of};
 pub use queries::recurrence;
 pub use routes::router;
+pub use sync::Reminders;
 
 /// `origin_kind` of a notification planned by a standing rule.
 pub const RULE: &str = "rule";

@@ -5,5 +5,8 @@ mod dto;
 mod queries;
 mod routes;
 mod rules;
+mod sync;
 
+pub use dto::Session;
 pub use routes::router;
+pub use sync::Sessions;

@@ -78,6 +78,7 @@ fn entities() -> Schema {
         refresh_tokens,
         reminders,
         sessions,
+        sync_ops,
         tombstones,
         zone_history,
     ]
