@@ -15,6 +15,8 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub op_id: Uuid,
     pub fingerprint: Vec<u8>,
+    /// The version that the row got, if nothing had been written meanwhile.
+    pub version: Option<i32>,
     /// The copy that was made of what this operation wrote, if something else had been written meanwhile.
     pub copy_id: Option<Uuid>,
     pub applied_at: DateTimeUtc,
@@ -31,6 +33,7 @@ pub const RULES: TableRule = TableRule {
         ColumnRule::new("patient_id", Class::Reference, Form::Clear, Export::No("internal bookkeeping")),
         ColumnRule::new("op_id", Class::Bookkeeping, Form::Clear, Export::No("internal bookkeeping")),
         ColumnRule::new("fingerprint", Class::Bookkeeping, Form::Hashed, Export::No("internal bookkeeping")),
+        ColumnRule::new("version", Class::Bookkeeping, Form::Clear, Export::No("internal bookkeeping")),
         ColumnRule::new("copy_id", Class::Reference, Form::Clear, Export::No("internal bookkeeping")),
         ColumnRule::new("applied_at", Class::Time, Form::Clear, Export::No("internal bookkeeping")),
     ],

@@ -41,6 +41,7 @@ fn sync_ops() -> TableCreateStatement {
         .col(uuid("patient_id").not_null())
         .col(uuid("op_id").not_null())
         .col(blob("fingerprint").not_null())
+        .col(int("version").null())
         .col(uuid("copy_id").null())
         .col(time("applied_at").not_null())
         .primary_key(Index::create().col("patient_id").col("op_id"))

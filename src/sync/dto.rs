@@ -122,7 +122,9 @@ pub struct SyncOp {
     /// Of the row. The device makes the id of a row that it creates.
     #[schema(example = "0198f3c2-6d1e-7c3a-9b57-2f6a0c1d4e8c")]
     pub id: Uuid,
-    /// The `version` that the device had of the row. Needed for `update` and `delete`.
+    /// The `version` that the device had of the row when it was changed; for further changes before the first is
+    /// answered, the same again. Needed for `update` and `delete`, unless an operation before it in this push made
+    /// the row.
     #[schema(example = 1, nullable = false)]
     pub base_version: Option<i32>,
     /// For `create` and `update`: the body that the collection's own operation takes.

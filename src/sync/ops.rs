@@ -37,12 +37,20 @@ impl Identity {
     }
 }
 
+/// What an operation left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Outcome {
+    /// The version that the row got, if it was as the device knew it.
+    pub version: Option<i32>,
+    /// Where the words of the device went, if they stood against others.
+    pub copy: Option<Uuid>,
+}
+
 /// What is known of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
     Not,
-    /// Done, with this copy.
-    Done(Option<Uuid>),
+    Done(Outcome),
     /// The id was used for something else.
     Reused,
 }
@@ -50,7 +58,7 @@ pub enum Known {
 /// The operations of one push that were done before or in it.
 pub struct Memory {
     patient: PatientId,
-    done: HashMap<Uuid, ([u8; 32], Option<Uuid>)>,
+    done: HashMap<Uuid, ([u8; 32], Outcome)>,
     fresh: Vec<sync_ops::ActiveModel>,
 }
 
@@ -70,7 +78,7 @@ impl Memory {
             .into_iter()
             .map(|row| {
                 let fingerprint = row.fingerprint.try_into().unwrap_or_default();
-                (row.op_id, (fingerprint, row.copy_id))
+                (row.op_id, (fingerprint, Outcome { version: row.version, copy: row.copy_id }))
             })
             .collect();
         Ok(Self { patient, done, fresh: Vec::new() })
@@ -79,18 +87,19 @@ impl Memory {
     pub fn ask(&self, op: &Identity) -> Known {
         match self.done.get(&op.op_id) {
             None => Known::Not,
-            Some((fingerprint, copy)) if *fingerprint == op.fingerprint => Known::Done(*copy),
+            Some((fingerprint, outcome)) if *fingerprint == op.fingerprint => Known::Done(*outcome),
             Some(_) => Known::Reused,
         }
     }
 
-    pub fn keep(&mut self, tx: &WriteTx, op: &Identity, copy: Option<Uuid>) {
-        self.done.insert(op.op_id, (op.fingerprint, copy));
+    pub fn keep(&mut self, tx: &WriteTx, op: &Identity, outcome: Outcome) {
+        self.done.insert(op.op_id, (op.fingerprint, outcome));
         self.fresh.push(sync_ops::ActiveModel {
             patient_id: Set(self.patient),
             op_id: Set(op.op_id),
             fingerprint: Set(op.fingerprint.to_vec()),
-            copy_id: Set(copy),
+            version: Set(outcome.version),
+            copy_id: Set(outcome.copy),
             applied_at: Set(tx.now()),
         });
     }

@@ -12,7 +12,7 @@ use super::{
     SyncCollection,
     collection::{Merged, Pulled, Push, Pushed, Reader, Rows},
     dto::{SyncCopy, SyncOp, SyncOpKind, SyncProblem, SyncResult, SyncRow, SyncStatus},
-    ops::{Identity, Known, Memory},
+    ops::{Identity, Known, Memory, Outcome},
     unbury,
 };
 use crate::{
@@ -26,7 +26,8 @@ use crate::{
 
 /// What one operation did.
 enum Effect {
-    Applied,
+    /// To the row as the device knew it, which has this version now; none if it is gone or was changed elsewhere.
+    Applied(Option<i32>),
     /// Says what is there already, or asks for what is gone to go.
     Duplicate,
     /// What was there stays; the words of the device are in this copy.
@@ -35,14 +36,35 @@ enum Effect {
     Kept,
 }
 
+/// One operation in its place.
+#[derive(Clone, Copy)]
+struct Step<'a> {
+    index: usize,
+    op: &'a SyncOp,
+    /// The version it was made on: what an earlier operation of this push left, else what the device says.
+    base: Option<i32>,
+}
+
 /// Does the operations in their order.
 pub async fn run(push: &Push<'_>, ops: &[(SyncOp, Identity)]) -> ApiResult<Vec<SyncResult>> {
     let identities: Vec<Identity> = ops.iter().map(|(_, identity)| *identity).collect();
     let mut memory = Memory::load(push.tx.conn(), push.patient, &identities).await?;
     let mut results = Vec::with_capacity(ops.len());
+    let mut left: HashMap<(SyncCollection, Uuid), Option<i32>> = HashMap::new();
     let mut rules_changed = false;
     for (index, (op, identity)) in ops.iter().enumerate() {
-        let result = one(push, &mut memory, (index, op, identity)).await?;
+        let row = (op.collection, op.id);
+        let base = match left.get(&row) {
+            Some(Some(version)) => Some(*version),
+            // Made on a row that this push did not leave as the device thinks; no version is 0.
+            Some(None) => op.base_version.or(Some(0)),
+            None => op.base_version,
+        };
+        let step = Step { index, op, base };
+        let (result, version) = one(push, &mut memory, step, identity).await?;
+        if result.status != SyncStatus::Refused {
+            left.insert(row, version);
+        }
         let changed = matches!(result.status, SyncStatus::Applied | SyncStatus::Conflict);
         rules_changed |= changed && op.collection == SyncCollection::Reminders;
         results.push(result);
@@ -55,34 +77,39 @@ pub async fn run(push: &Push<'_>, ops: &[(SyncOp, Identity)]) -> ApiResult<Vec<S
     Ok(results)
 }
 
+/// The result, and the version that the next operation on the row is made on, if it is known.
 async fn one(
     push: &Push<'_>,
     memory: &mut Memory,
-    (index, op, identity): (usize, &SyncOp, &Identity),
-) -> ApiResult<SyncResult> {
+    step: Step<'_>,
+    identity: &Identity,
+) -> ApiResult<(SyncResult, Option<i32>)> {
+    let op = step.op;
     match memory.ask(identity) {
         Known::Not => {}
-        Known::Done(copy) => return Ok(result(op, SyncStatus::Duplicate, copy)),
+        Known::Done(outcome) => {
+            return Ok((result(op, SyncStatus::Duplicate, outcome.copy), outcome.version));
+        }
         Known::Reused => {
             let detail = "was used for another operation; a changed operation needs an op_id of its own";
-            return refused(op, index, at(index, "op_id", "op_id_reused", detail));
+            return Ok((refused(step, at(step, "op_id", "op_id_reused", detail))?, None));
         }
     }
     push.tx.conn().execute_unprepared("SAVEPOINT one_op").await?;
-    let effect = apply(push, op, index).await;
+    let effect = apply(push, step).await;
     if effect.is_err() {
         push.tx.conn().execute_unprepared("ROLLBACK TO SAVEPOINT one_op").await?;
     }
     push.tx.conn().execute_unprepared("RELEASE SAVEPOINT one_op").await?;
-    let (status, copy) = match effect {
-        Ok(Effect::Applied) => (SyncStatus::Applied, None),
-        Ok(Effect::Duplicate) => (SyncStatus::Duplicate, None),
-        Ok(Effect::Copied(copy)) => (SyncStatus::Conflict, Some(copy)),
-        Ok(Effect::Kept) => return Ok(result(op, SyncStatus::Conflict, None)),
-        Err(error) => return refused(op, index, error),
+    let (status, outcome) = match effect {
+        Ok(Effect::Applied(version)) => (SyncStatus::Applied, Outcome { version, copy: None }),
+        Ok(Effect::Duplicate) => (SyncStatus::Duplicate, Outcome::default()),
+        Ok(Effect::Copied(copy)) => (SyncStatus::Conflict, Outcome { version: None, copy: Some(copy) }),
+        Ok(Effect::Kept) => return Ok((result(op, SyncStatus::Conflict, None), None)),
+        Err(error) => return Ok((refused(step, error)?, None)),
     };
-    memory.keep(push.tx, identity, copy);
-    Ok(result(op, status, copy))
+    memory.keep(push.tx, identity, outcome);
+    Ok((result(op, status, outcome.copy), outcome.version))
 }
 
 fn result(op: &SyncOp, status: SyncStatus, copy: Option<Uuid>) -> SyncResult {
@@ -100,11 +127,11 @@ fn copies_of(collection: SyncCollection) -> SyncCollection {
 }
 
 /// What a client has to change ends one operation; anything else ends the push.
-fn refused(op: &SyncOp, index: usize, error: ApiError) -> ApiResult<SyncResult> {
+fn refused(step: Step<'_>, error: ApiError) -> ApiResult<SyncResult> {
     let ApiError::Refused { code, detail, errors, .. } = error else { return Err(error) };
-    let errors = errors.into_iter().map(|error| below(index, error)).collect();
+    let errors = errors.into_iter().map(|error| below(step.index, error)).collect();
     let problem = Some(SyncProblem { code: code.to_owned(), detail, errors });
-    Ok(SyncResult { problem, ..result(op, SyncStatus::Refused, None) })
+    Ok(SyncResult { problem, ..result(step.op, SyncStatus::Refused, None) })
 }
 
 /// Slices name places in their own body.
@@ -115,42 +142,42 @@ fn below(index: usize, error: FieldError) -> FieldError {
     FieldError { pointer: format!("/ops/{index}/fields{}", error.pointer), ..error }
 }
 
-fn at(index: usize, field: &str, code: &str, detail: &str) -> ApiError {
-    ApiError::invalid_field(&format!("/ops/{index}/{field}"), code, detail)
+fn at(step: Step<'_>, field: &str, code: &str, detail: &str) -> ApiError {
+    ApiError::invalid_field(&format!("/ops/{}/{field}", step.index), code, detail)
 }
 
-async fn apply(push: &Push<'_>, op: &SyncOp, index: usize) -> ApiResult<Effect> {
-    match op.collection {
-        SyncCollection::Checkins => of::<Checkins>(push, op, index).await,
-        SyncCollection::JournalEntries => of::<JournalEntries>(push, op, index).await,
-        SyncCollection::Reminders => of::<Reminders>(push, op, index).await,
+async fn apply(push: &Push<'_>, step: Step<'_>) -> ApiResult<Effect> {
+    match step.op.collection {
+        SyncCollection::Checkins => of::<Checkins>(push, step).await,
+        SyncCollection::JournalEntries => of::<JournalEntries>(push, step).await,
+        SyncCollection::Reminders => of::<Reminders>(push, step).await,
         SyncCollection::DeliveryPolicy | SyncCollection::Sessions => {
-            Err(at(index, "collection", "read_only", "is only read by devices; leave this operation out"))
+            Err(at(step, "collection", "read_only", "is only read by devices; leave this operation out"))
         }
     }
 }
 
-async fn of<C: Pushed>(push: &Push<'_>, op: &SyncOp, index: usize) -> ApiResult<Effect> {
-    let row = C::find(push, op.id).await?;
-    match (op.kind, row) {
-        (SyncOpKind::Create, None) => bring::<C>(push, op, index, body(op, index)?).await,
-        (SyncOpKind::Create, Some(row)) => merge::<C>(push, row, C::patch_of(body(op, index)?)).await,
-        (SyncOpKind::Update, None) => revive::<C>(push, op, index).await,
+async fn of<C: Pushed>(push: &Push<'_>, step: Step<'_>) -> ApiResult<Effect> {
+    let row = C::find(push, step.op.id).await?;
+    match (step.op.kind, row) {
+        (SyncOpKind::Create, None) => bring::<C>(push, step, body(step)?).await,
+        (SyncOpKind::Create, Some(row)) => merge::<C>(push, row, C::patch_of(body(step)?)).await,
+        (SyncOpKind::Update, None) => revive::<C>(push, step).await,
         (SyncOpKind::Update, Some(row)) => {
-            let patch = body(op, index)?;
-            if base(op, index)? != C::version(&row) {
+            let (base, patch) = (base(step)?, body(step)?);
+            if base != C::version(&row) {
                 return merge::<C>(push, row, patch).await;
             }
             C::update(push, row, patch).await?;
-            Ok(Effect::Applied)
+            Ok(Effect::Applied(Some(base + 1)))
         }
         (SyncOpKind::Delete, row) => {
-            let base = base(op, index)?;
+            let base = base(step)?;
             match row {
                 None => Ok(Effect::Duplicate),
                 Some(row) if C::version(&row) == base => {
                     C::delete(push, row).await?;
-                    Ok(Effect::Applied)
+                    Ok(Effect::Applied(None))
                 }
                 Some(_) => Ok(Effect::Kept),
             }
@@ -158,36 +185,36 @@ async fn of<C: Pushed>(push: &Push<'_>, op: &SyncOp, index: usize) -> ApiResult<
     }
 }
 
-fn base(op: &SyncOp, index: usize) -> ApiResult<i32> {
-    op.base_version.ok_or_else(|| at(index, "base_version", "required", "is required for this kind"))
+fn base(step: Step<'_>) -> ApiResult<i32> {
+    step.base.ok_or_else(|| at(step, "base_version", "required", "is required for this kind"))
 }
 
-fn body<T: DeserializeOwned + Validate>(op: &SyncOp, index: usize) -> ApiResult<T> {
-    match &op.fields {
+fn body<T: DeserializeOwned + Validate>(step: Step<'_>) -> ApiResult<T> {
+    match &step.op.fields {
         Some(raw) => parse(raw.get().as_bytes()),
-        None => Err(at(index, "fields", "required", "is required for this kind")),
+        None => Err(at(step, "fields", "required", "is required for this kind")),
     }
 }
 
 async fn merge<C: Pushed>(push: &Push<'_>, row: C::Row, patch: C::Patch) -> ApiResult<Effect> {
     Ok(match C::merge(push, row, patch).await? {
         Merged::Same => Effect::Duplicate,
-        Merged::Applied => Effect::Applied,
+        Merged::Applied => Effect::Applied(None),
         Merged::Copied(copy) => Effect::Copied(copy),
         Merged::Kept => Effect::Kept,
     })
 }
 
 /// A change to what was deleted elsewhere: words win, so the row comes back, if the change says all of it.
-async fn revive<C: Pushed>(push: &Push<'_>, op: &SyncOp, index: usize) -> ApiResult<Effect> {
-    base(op, index)?;
-    let whole = body::<C::Create>(op, index).and_then(|input| C::complete(&input).map(|()| input));
+async fn revive<C: Pushed>(push: &Push<'_>, step: Step<'_>) -> ApiResult<Effect> {
+    base(step)?;
+    let whole = body::<C::Create>(step).and_then(|input| C::complete(&input).map(|()| input));
     let missing = match whole {
-        Ok(input) => return bring::<C>(push, op, index, input).await,
+        Ok(input) => return bring::<C>(push, step, input).await,
         Err(ApiError::Refused { errors, .. }) => errors,
         Err(error) => return Err(error),
     };
-    body::<C::Patch>(op, index)?;
+    body::<C::Patch>(step)?;
     Err(ApiError::Refused {
         status: StatusCode::CONFLICT,
         code: "deleted_elsewhere",
@@ -197,18 +224,19 @@ async fn revive<C: Pushed>(push: &Push<'_>, op: &SyncOp, index: usize) -> ApiRes
 }
 
 /// Creates a row under the device's id.
-async fn bring<C: Pushed>(push: &Push<'_>, op: &SyncOp, index: usize, input: C::Create) -> ApiResult<Effect> {
-    let table = C::KIND.table();
-    let was_there = unbury(push.tx, push.patient, table, op.id).await?;
-    C::create(push, op.id, input).await?;
-    if was_there || op.kind == SyncOpKind::Update {
-        // Each change of a row took at least one number, so no version was ever above the counter.
-        let version = push.tx.sync_seq() + i64::try_from(index).unwrap_or(i64::MAX);
-        let version = i32::try_from(version).unwrap_or(i32::MAX);
-        let sql = format!("UPDATE {table} SET version = $1 WHERE patient_id = $2 AND id = $3");
-        execute(push, &sql, vec![version.into(), push.patient.0.into(), op.id.into()]).await?;
+async fn bring<C: Pushed>(push: &Push<'_>, step: Step<'_>, input: C::Create) -> ApiResult<Effect> {
+    let (table, id) = (C::KIND.table(), step.op.id);
+    let was_there = unbury(push.tx, push.patient, table, id).await?;
+    C::create(push, id, input).await?;
+    if !was_there && step.op.kind == SyncOpKind::Create {
+        return Ok(Effect::Applied(Some(1)));
     }
-    Ok(Effect::Applied)
+    // Each change of a row took at least one number, so no version was ever above the counter.
+    let version = push.tx.sync_seq().saturating_add(i64::try_from(step.index).unwrap_or(i64::MAX));
+    let version = i32::try_from(version).unwrap_or(i32::MAX);
+    let sql = format!("UPDATE {table} SET version = $1 WHERE patient_id = $2 AND id = $3");
+    execute(push, &sql, vec![version.into(), push.patient.0.into(), id.into()]).await?;
+    Ok(Effect::Applied(Some(version)))
 }
 
 /// Takes as many numbers as there are operations, so that [`bring`] stays right.

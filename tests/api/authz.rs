@@ -100,6 +100,8 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("list_push_subscriptions", ANYBODY),
     ("delete_push_subscription", HER_DEVICE_204),
     ("test_push_subscription", HER_DEVICE),
+    ("pull_changes", PATIENTS),
+    ("push_changes", PATIENTS),
 ];
 
 fn row(id: &str) -> [u16; 9] {

@@ -22,6 +22,7 @@ mod reminders;
 mod schema;
 mod sealing;
 mod sessions;
+mod sync;
 
 use afterglow::db::Engine;
 
