@@ -131,12 +131,7 @@ pub async fn insert(
 }
 
 /// Says of an entry that it holds the words of a device that stood against those of `origin`.
-pub async fn mark_copy(
-    tx: &WriteTx,
-    patient: PatientId,
-    id: JournalEntryId,
-    origin: Uuid,
-) -> ApiResult<()> {
+pub async fn mark_copy(tx: &WriteTx, patient: PatientId, id: JournalEntryId, origin: Uuid) -> ApiResult<()> {
     journal_entries::Entity::update_many()
         .col_expr(journal_entries::Column::ConflictOf, Expr::value(origin))
         .filter(journal_entries::Column::PatientId.eq(patient))

@@ -119,7 +119,8 @@ impl Pushed for JournalEntries {
 
 /// What a late change says beside words: the last one counts. Somebody may have read a final entry: it stays final.
 async fn beside_words(push: &Push<'_>, row: EntryRow, patch: EntryPatch) -> ApiResult<Merged> {
-    let finished = EntryState::parse(&row.state) == EntryState::Draft && patch.state == Some(EntryState::Final);
+    let finished =
+        EntryState::parse(&row.state) == EntryState::Draft && patch.state == Some(EntryState::Final);
     let marked = patch.to_talk_about.filter(|mark| *mark != row.to_talk_about);
     if !finished && marked.is_none() {
         return Ok(Merged::Same);

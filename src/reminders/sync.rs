@@ -27,9 +27,8 @@ impl Pulled for Reminders {
     ) -> ApiResult<Vec<(Uuid, Reminder)>> {
         let statement = rows.statement(reader, "SELECT r.* FROM reminders r WHERE r.patient_id = $1", "r");
         let rows = reminders::Model::find_by_statement(statement).all(reader.conn).await?;
-        let view = |row: reminders::Model| {
-            Ok((row.id.0, queries::view(row, reader.key, reader.zone, reader.now)?))
-        };
+        let view =
+            |row: reminders::Model| Ok((row.id.0, queries::view(row, reader.key, reader.zone, reader.now)?));
         rows.into_iter().map(view).collect()
     }
 }
@@ -60,10 +59,7 @@ impl Pushed for Reminders {
 
     async fn merge(push: &Push<'_>, row: reminders::Model, patch: ReminderPatch) -> ApiResult<Merged> {
         let there = queries::words(&row, push.key)?;
-        let words = Words {
-            title: said(&there.title, &patch.title),
-            body: said(&there.body, &patch.body),
-        };
+        let words = Words { title: said(&there.title, &patch.title), body: said(&there.body, &patch.body) };
         let schedule = Schedule::from(&queries::recurrence(&row)?);
         if words.title.is_some() || words.body.is_some() {
             let copy = ReminderCreate {
@@ -78,11 +74,8 @@ impl Pushed for Reminders {
             return Ok(Merged::Copied(id));
         }
         // A word where there was none is new; to clear what was never seen is not what was meant.
-        let patch = ReminderPatch {
-            title: unless_clearing(patch.title),
-            body: unless_clearing(patch.body),
-            ..patch
-        };
+        let patch =
+            ReminderPatch { title: unless_clearing(patch.title), body: unless_clearing(patch.body), ..patch };
         let same_words = patch.title.value().is_none_or(|title| there.title.as_ref() == Some(title))
             && patch.body.value().is_none_or(|body| there.body.as_ref() == Some(body));
         let same_time = patch.schedule.as_ref().is_none_or(|wanted| *wanted == schedule);

@@ -64,11 +64,7 @@ pub struct Memory {
 
 impl Memory {
     /// Reads what is known of these, with one statement.
-    pub async fn load(
-        conn: &impl ConnectionTrait,
-        patient: PatientId,
-        ops: &[Identity],
-    ) -> ApiResult<Self> {
+    pub async fn load(conn: &impl ConnectionTrait, patient: PatientId, ops: &[Identity]) -> ApiResult<Self> {
         let rows = sync_ops::Entity::find()
             .filter(sync_ops::Column::PatientId.eq(patient))
             .filter(sync_ops::Column::OpId.is_in(ops.iter().map(|op| op.op_id)))

@@ -123,18 +123,15 @@ async fn keys(
         counter.into(),
         most.into(),
     ];
-    let statement =
-        Statement::from_sql_and_values(reader.conn.get_database_backend(), keys_sql(), values);
+    let statement = Statement::from_sql_and_values(reader.conn.get_database_backend(), keys_sql(), values);
     Ok(Key::find_by_statement(statement).all(reader.conn).await?)
 }
 
-async fn fill(
-    reader: &Reader<'_, DatabaseConnection>,
-    keys: &[Key],
-    page: &mut SyncPage,
-) -> ApiResult<()> {
+async fn fill(reader: &Reader<'_, DatabaseConnection>, keys: &[Key], page: &mut SyncPage) -> ApiResult<()> {
     for (rank, (collection, ..)) in (1_i32..).zip(TABLES) {
-        use SyncCollection::{Checkins as C, DeliveryPolicy as D, JournalEntries as J, Reminders as R, Sessions as S};
+        use SyncCollection::{
+            Checkins as C, DeliveryPolicy as D, JournalEntries as J, Reminders as R, Sessions as S,
+        };
         match collection {
             C => page.checkins = changes::<Checkins>(reader, keys, rank).await?,
             J => page.journal_entries = changes::<JournalEntries>(reader, keys, rank).await?,

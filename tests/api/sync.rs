@@ -27,7 +27,10 @@ fn every_table_with_a_sync_number_travels_or_says_why_not() {
         .filter(|rules| rules.columns.iter().any(|rule| rule.column == "sync_seq"))
         .map(|rules| rules.table)
         .collect();
-    assert_eq!(numbered, known, "left the tables with sync_seq, right what src/sync/pull.rs or this list names");
+    assert_eq!(
+        numbered, known,
+        "left the tables with sync_seq, right what src/sync/pull.rs or this list names"
+    );
 }
 
 pub fn new_id(app: &TestApp) -> Uuid {
@@ -35,7 +38,13 @@ pub fn new_id(app: &TestApp) -> Uuid {
 }
 
 /// An operation under an id of its own.
-pub fn op(app: &TestApp, kind: &str, (collection, id): (&str, Uuid), base: Option<i64>, fields: Value) -> Value {
+pub fn op(
+    app: &TestApp,
+    kind: &str,
+    (collection, id): (&str, Uuid),
+    base: Option<i64>,
+    fields: Value,
+) -> Value {
     let mut op = json!({"op_id": new_id(app), "collection": collection, "kind": kind, "id": id});
     if let Some(base) = base {
         op["base_version"] = json!(base);

@@ -59,22 +59,19 @@ impl Phone {
 
     /// What the person sees: the last thing they did here, else what came from the server.
     fn seen(&self, row: Row) -> Option<String> {
-        let mine = self.pending.iter().rev().find(|(one, _)| *one == row);
-        match mine {
-            Some((_, op)) if op["kind"] == "delete" => None,
-            Some((_, op)) => words_of(row, &op["fields"]).or_else(|| self.stored(row)),
-            None => self.stored(row),
-        }
-    }
-
-    fn stored(&self, row: Row) -> Option<String> {
-        self.rows.get(&row).and_then(|kept| words_of(row, kept))
+        let mine = self.pending.iter().rev().filter(|(one, _)| *one == row);
+        let said = mine.map(|(_, op)| &op["fields"]).find_map(|fields| words_of(row, fields));
+        said.or_else(|| self.rows.get(&row).and_then(|kept| words_of(row, kept)))
     }
 
     fn pick(&self, pick: usize) -> Option<Row> {
         let mut all: BTreeSet<Row> = self.rows.keys().copied().collect();
         for (row, op) in &self.pending {
-            if op["kind"] == "delete" { all.remove(row) } else { all.insert(*row) };
+            if op["kind"] == "delete" {
+                all.remove(row)
+            } else {
+                all.insert(*row)
+            };
         }
         all.iter().nth(pick % all.len().max(1)).copied()
     }

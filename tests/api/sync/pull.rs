@@ -40,7 +40,10 @@ async fn what_changed_comes_once_and_then_no_more(app: TestApp) {
     assert_eq!(all[0]["checkins"]["upserts"], json!([made]));
     assert_eq!(all[0]["reminders"]["upserts"], json!([rule]));
     let own = &all[0]["journal_entries"]["upserts"][0];
-    assert_eq!((&own["id"], &own["fields"]["text"], &own["shares"]), (&json!(entry), &json!("words"), &json!([])));
+    assert_eq!(
+        (&own["id"], &own["fields"]["text"], &own["shares"]),
+        (&json!(entry), &json!("words"), &json!([]))
+    );
     assert_eq!(total(&all), 3, "nothing of Ben's: {all:?}");
     assert_eq!(total(&pages(&ana, Some(&next), 100).await.0), 0);
     let path = format!("/v1/checkins/{}", id_of(&made));
@@ -78,8 +81,9 @@ async fn a_page_that_ends_inside_one_transaction_loses_nothing(app: TestApp) {
         op(&app, "create", row("journal_entries"), None, text("twin")),
     ];
     push(&ana, &make).await;
-    let gone: Vec<Value> =
-        ["checkins", "journal_entries"].map(|name| op(&app, "delete", row(name), Some(1), Value::Null)).into();
+    let gone: Vec<Value> = ["checkins", "journal_entries"]
+        .map(|name| op(&app, "delete", row(name), Some(1), Value::Null))
+        .into();
     push(&ana, &gone).await;
     let (all, _) = pages(&ana, Some(&at_start), 1).await;
     assert_eq!(ids(&all, "checkins", "deleted"), [twin.to_string()]);
@@ -173,7 +177,8 @@ async fn a_device_ahead_of_the_counter_begins_again(app: TestApp) {
     let (_, ahead) = pages(&ana, None, 100).await;
     // As if the database had come from a backup of before the second one.
     app.execute("DELETE FROM checkins WHERE mood = 2", vec![]).await;
-    app.execute("UPDATE patients SET sync_seq = sync_seq - 1 WHERE patient_id = $1", vec![ana.id.into()]).await;
+    app.execute("UPDATE patients SET sync_seq = sync_seq - 1 WHERE patient_id = $1", vec![ana.id.into()])
+        .await;
     let (all, _) = pages(&ana, Some(&ahead), 100).await;
     assert_eq!(all[0]["reset"], true);
     assert_eq!(ids(&all, "checkins", "upserts"), [kept]);
@@ -196,7 +201,15 @@ async fn what_is_wrong_with_a_pull_is_named(app: TestApp) {
 async fn ten_thousand_changes_come_complete(app: TestApp) {
     let ana = app.patient("ana").await;
     for batch in 0..2 {
-        let make = |number| op(&app, "create", ("checkins", new_id(&app)), None, json!({"mood": number % 11, "note": "words"}));
+        let make = |number| {
+            op(
+                &app,
+                "create",
+                ("checkins", new_id(&app)),
+                None,
+                json!({"mood": number % 11, "note": "words"}),
+            )
+        };
         push(&ana, &(0..100).map(|number| make(batch + number)).collect::<Vec<_>>()).await;
     }
     // Copies of one row under new ids: making ten thousand by the API takes longer than reading them.
@@ -205,7 +218,9 @@ async fn ten_thousand_changes_come_complete(app: TestApp) {
                    sleep_hours, flagged, created_at, updated_at";
     for start in (0..9_800_i64).step_by(100) {
         let ids: Vec<_> = (0..100).map(|_| new_id(&app)).collect();
-        let marks: Vec<String> = (0..100).map(|mark| format!("SELECT CAST(${} AS INTEGER) AS n, ${} AS i", 2 * mark + 2, 2 * mark + 3)).collect();
+        let marks: Vec<String> = (0..100)
+            .map(|mark| format!("SELECT CAST(${} AS INTEGER) AS n, ${} AS i", 2 * mark + 2, 2 * mark + 3))
+            .collect();
         let sql = format!(
             "INSERT INTO checkins (patient_id, id, sync_seq, detail_sealed, {columns}) \
              SELECT patient_id, i, n, {blank}, {columns} FROM ({row}) r, ({}) k WHERE patient_id = $1",

@@ -42,7 +42,13 @@ async fn operations_do_what_the_single_ones_do(app: TestApp) {
     let results = push(
         &ana,
         &[
-            op(&app, "create", ("checkins", checkin), None, json!({"mood": 4, "note": "offline", "taken_at": taken})),
+            op(
+                &app,
+                "create",
+                ("checkins", checkin),
+                None,
+                json!({"mood": 4, "note": "offline", "taken_at": taken}),
+            ),
             op(&app, "create", (ENTRIES, entry), None, json!({"title": "t", "fields": {"text": "a"}})),
             op(&app, "update", (ENTRIES, entry), Some(1), text("b")),
             op(&app, "delete", ("checkins", new_id(&app)), Some(1), Value::Null),
@@ -57,7 +63,10 @@ async fn operations_do_what_the_single_ones_do(app: TestApp) {
     assert!(results[1].get("current").is_none(), "it stands with the last operation on the row");
     let kept = entry_of(&ana, entry).await;
     assert_eq!((&kept["version"], &kept["revision"], &kept["title"]), (&json!(2), &json!(2), &json!("t")));
-    assert_eq!((&results[2]["version"], &results[2]["current"]["journal_entry"]["fields"]), (&json!(2), &kept["fields"]));
+    assert_eq!(
+        (&results[2]["version"], &results[2]["current"]["journal_entry"]["fields"]),
+        (&json!(2), &kept["fields"])
+    );
     let gone = push_one(&ana, &op(&app, "delete", (ENTRIES, entry), Some(2), Value::Null), "applied").await;
     assert!(gone.get("current").is_none() && gone.get("version").is_none());
     ana.get(&format!("/v1/journal/entries/{entry}")).await.refused(404, "not_found");
@@ -66,7 +75,9 @@ async fn operations_do_what_the_single_ones_do(app: TestApp) {
 
 async fn two_hundred_operations_are_one_transaction(app: TestApp) {
     let ana = app.patient("ana").await;
-    let make = |number| op(&app, "create", ("checkins", new_id(&app)), None, json!({"mood": number % 11, "note": "n"}));
+    let make = |number| {
+        op(&app, "create", ("checkins", new_id(&app)), None, json!({"mood": number % 11, "note": "n"}))
+    };
     let ops: Vec<Value> = (0..200).map(make).collect();
     let began = std::time::Instant::now();
     assert!(push(&ana, &ops).await.iter().all(|result| result["status"] == "applied"));
@@ -81,9 +92,8 @@ async fn two_hundred_operations_are_one_transaction(app: TestApp) {
 async fn a_failure_in_the_middle_leaves_nothing(app: TestApp) {
     let ana = app.patient("ana").await;
     let (_, before) = pages(&ana, None, 100).await;
-    let mut ops: Vec<Value> = (0..200)
-        .map(|_| op(&app, "create", ("checkins", new_id(&app)), None, json!({"mood": 5})))
-        .collect();
+    let mut ops: Vec<Value> =
+        (0..200).map(|_| op(&app, "create", ("checkins", new_id(&app)), None, json!({"mood": 5}))).collect();
     // This one raises an alert, for which there is no room just now.
     ops[120]["fields"] = json!({"mood": 0, "emotions": ["hopeless"]});
     app.execute("ALTER TABLE alerts RENAME TO alerts_elsewhere", vec![]).await;
@@ -108,8 +118,14 @@ async fn one_bad_operation_does_not_spoil_the_others(app: TestApp) {
         (checkin(Value::Null), Some("/ops/4/fields")),
         (op(&app, "update", ("checkins", made), None, json!({"mood": 1})), Some("/ops/5/base_version")),
         (op(&app, "delete", ("checkins", made), None, Value::Null), Some("/ops/6/base_version")),
-        (op(&app, "update", ("checkins", made), Some(1), json!({"taken_at": far})), Some("/ops/7/fields/taken_at")),
-        (op(&app, "create", (ENTRIES, new_id(&app)), None, json!({"fields": {"text": ""}})), Some("/ops/8/fields/fields/text")),
+        (
+            op(&app, "update", ("checkins", made), Some(1), json!({"taken_at": far})),
+            Some("/ops/7/fields/taken_at"),
+        ),
+        (
+            op(&app, "create", (ENTRIES, new_id(&app)), None, json!({"fields": {"text": ""}})),
+            Some("/ops/8/fields/fields/text"),
+        ),
         (op(&app, "create", ("sessions", new_id(&app)), None, json!({})), Some("/ops/9/collection")),
         (op(&app, "delete", ("delivery_policy", ana.id), Some(1), Value::Null), Some("/ops/10/collection")),
         (checkin(json!([])), Some("/ops/11/fields")),
@@ -168,7 +184,8 @@ async fn what_is_wrong_with_a_push_is_named(app: TestApp) {
 
 async fn a_repeated_push_changes_nothing(app: TestApp) {
     let ana = app.patient("ana").await;
-    let (entry, gone) = (ana.entry("a").await.parse().unwrap(), id_of(&ana.checkin(3).await).parse().unwrap());
+    let (entry, gone) =
+        (ana.entry("a").await.parse().unwrap(), id_of(&ana.checkin(3).await).parse().unwrap());
     let ops = [
         op(&app, "create", ("checkins", new_id(&app)), None, json!({"mood": 5, "note": "n"})),
         op(&app, "update", (ENTRIES, entry), Some(1), text("b")),
@@ -196,7 +213,8 @@ async fn a_repeated_push_changes_nothing(app: TestApp) {
 
 async fn an_operation_that_comes_late_again_does_not_undo_what_followed(app: TestApp) {
     let ana = app.patient("ana").await;
-    let (entry, checkin) = (ana.entry("first").await.parse().unwrap(), id_of(&ana.checkin(3).await).parse().unwrap());
+    let (entry, checkin) =
+        (ana.entry("first").await.parse().unwrap(), id_of(&ana.checkin(3).await).parse().unwrap());
     let first = [
         op(&app, "update", (ENTRIES, entry), Some(1), text("A")),
         op(&app, "update", ("checkins", checkin), Some(1), json!({"mood": 1, "note": "A"})),
@@ -231,7 +249,8 @@ async fn an_operation_id_belongs_to_one_operation(app: TestApp) {
     assert_eq!(refused["problem"]["errors"][0]["pointer"], "/ops/0/op_id");
     assert_eq!(refused["problem"]["errors"][0]["code"], "op_id_reused");
     // The same, written in another order.
-    let text = format!("{{\"ops\":[{first}]}}").replace("{\"energy\":1,\"mood\":5}", "{ \"mood\": 5, \"energy\": 1 }");
+    let text = format!("{{\"ops\":[{first}]}}")
+        .replace("{\"energy\":1,\"mood\":5}", "{ \"mood\": 5, \"energy\": 1 }");
     assert!(text.contains("\"mood\": 5"));
     let request = ana.request(axum::http::Method::POST, "/v1/sync").await.text(text);
     assert_eq!(request.send().await.expect(200)["results"][0]["status"], "duplicate");
@@ -278,10 +297,14 @@ async fn two_notes_of_one_checkin_are_both_kept(app: TestApp) {
     let checkin: Uuid = id_of(&ana.checkin(3).await).parse().unwrap();
     let path = format!("/v1/checkins/{checkin}");
     ana.patch(&path, 1, &json!({"note": "from the tablet", "energy": 2})).await.expect(200);
-    let late = op(&app, "update", ("checkins", checkin), Some(1), json!({"note": "from the phone", "mood": 6}));
+    let late =
+        op(&app, "update", ("checkins", checkin), Some(1), json!({"note": "from the phone", "mood": 6}));
     let result = push_one(&ana, &late, "conflict").await;
     let kept = ana.get(&path).await.expect(200);
-    assert_eq!((&kept["note"], &kept["mood"], &kept["energy"]), (&json!("from the tablet"), &json!(6), &json!(2)));
+    assert_eq!(
+        (&kept["note"], &kept["mood"], &kept["energy"]),
+        (&json!("from the tablet"), &json!(6), &json!(2))
+    );
     assert_eq!(result["current"]["checkin"], kept);
     assert_eq!(result["copy"]["collection"], ENTRIES);
     let copy = entry_of(&ana, result["copy"]["id"].as_str().unwrap()).await;
@@ -297,14 +320,16 @@ async fn two_notes_of_one_checkin_are_both_kept(app: TestApp) {
 
 async fn words_of_a_reminder_are_both_kept(app: TestApp) {
     let ana = app.patient("ana").await;
-    let rule = json!({"category": "mindfulness", "schedule": {"kind": "daily", "time": "09:00"}, "title": "one"});
+    let rule =
+        json!({"category": "mindfulness", "schedule": {"kind": "daily", "time": "09:00"}, "title": "one"});
     let id = id_of(&ana.post("/v1/reminders", &rule).await.expect(201));
     ana.patch(&format!("/v1/reminders/{id}"), 1, &json!({"title": "two"})).await.expect(200);
     let row = ("reminders", id.parse().unwrap());
     let later = json!({"schedule": {"kind": "daily", "time": "10:00"}});
     push_one(&ana, &op(&app, "update", row, Some(1), later.clone()), "applied").await;
     push_one(&ana, &op(&app, "update", row, Some(1), later), "duplicate").await;
-    let result = push_one(&ana, &op(&app, "update", row, Some(1), json!({"title": "three"})), "conflict").await;
+    let result =
+        push_one(&ana, &op(&app, "update", row, Some(1), json!({"title": "three"})), "conflict").await;
     let there = ana.get(&format!("/v1/reminders/{id}")).await.expect(200);
     assert_eq!((&there["title"], &there["schedule"]["time"]), (&json!("two"), &json!("10:00")));
     let copy = format!("/v1/reminders/{}", result["copy"]["id"].as_str().unwrap());
@@ -322,7 +347,10 @@ async fn what_is_no_text_is_laid_over_what_is_there(app: TestApp) {
     let late = json!({"to_talk_about": true, "state": "draft", "title": null});
     push_one(&ana, &op(&app, "update", row, Some(1), late), "applied").await;
     let kept = ana.get(&path).await.expect(200);
-    assert_eq!((&kept["to_talk_about"], &kept["state"], &kept["version"]), (&json!(true), &json!("final"), &json!(3)));
+    assert_eq!(
+        (&kept["to_talk_about"], &kept["state"], &kept["version"]),
+        (&json!(true), &json!("final"), &json!(3))
+    );
     push_one(&ana, &op(&app, "update", row, Some(1), text("words")), "duplicate").await;
     assert_eq!(app.count("journal_entries").await, 1);
 }
@@ -382,7 +410,10 @@ async fn further_changes_before_the_answer_follow_the_first(app: TestApp) {
     let statuses: Vec<&Value> = results.iter().map(|result| &result["status"]).collect();
     assert_eq!(statuses, ["duplicate", "applied", "applied"]);
     let kept = entry_of(&ana, &entry).await;
-    assert_eq!((&kept["fields"]["text"], &kept["title"], &kept["version"]), (&json!("c"), &json!("t"), &json!(4)));
+    assert_eq!(
+        (&kept["fields"]["text"], &kept["title"], &kept["version"]),
+        (&json!("c"), &json!("t"), &json!(4))
+    );
     assert!(push(&ana, &[first, second, third]).await.iter().all(|result| result["status"] == "duplicate"));
     assert_eq!(app.count("journal_entries").await, 1, "nobody contradicted anybody");
     let id = new_id(&app);
@@ -401,7 +432,8 @@ async fn another_patients_ids_tell_nothing(app: TestApp) {
     let (free, taken) = (new_id(&app), hers.parse().unwrap());
     for kind in ["update", "delete"] {
         let fields = if kind == "update" { json!({"title": "x"}) } else { Value::Null };
-        let mut answers = [taken, free].map(|id| (id, op(&app, kind, (ENTRIES, id), Some(1), fields.clone())));
+        let mut answers =
+            [taken, free].map(|id| (id, op(&app, kind, (ENTRIES, id), Some(1), fields.clone())));
         let mut shapes = Vec::new();
         for (_, op) in &mut answers {
             let mut result = push(&ben, std::slice::from_ref(op)).await.remove(0);
@@ -417,7 +449,8 @@ async fn another_patients_ids_tell_nothing(app: TestApp) {
 
 async fn a_very_low_checkin_brings_its_card_each_time(app: TestApp) {
     let ana = app.patient("ana").await;
-    let low = op(&app, "create", ("checkins", new_id(&app)), None, json!({"mood": 0, "emotions": ["hopeless"]}));
+    let low =
+        op(&app, "create", ("checkins", new_id(&app)), None, json!({"mood": 0, "emotions": ["hopeless"]}));
     for status in ["applied", "duplicate"] {
         let result = push_one(&ana, &low, status).await;
         assert!(result["current"]["checkin"]["crisis_card"]["message"].is_string(), "{result}");
