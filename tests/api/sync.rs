@@ -1,5 +1,6 @@
 //! Phones that were offline: pages of what changed, and pushes of what they did.
 
+mod conflicts;
 mod convergence;
 mod phone;
 mod pull;
