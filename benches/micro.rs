@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use afterglow::{
-    checkins::{Detail, seal_detail},
+    checkins::{Bucket, Detail, Point, aggregate, seal_detail},
     clock::{Random, SystemRandom},
     config::{Config, Environment},
     page::Cursor,
@@ -11,7 +11,7 @@ use afterglow::{
     vault::{DataKey, KeyOwner, Mac, OwnerKind, Place, Vault, keyfile},
 };
 use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
-use chrono::DateTime;
+use chrono::{DateTime, Days, NaiveDate};
 use divan::{Bencher, black_box};
 use entity::ids::{CheckinId, PatientId};
 use uuid::Uuid;
@@ -96,4 +96,22 @@ fn seal_push(bencher: Bencher) {
         PrivateKey::generate(&ECDH_P256).and_then(|key| key.compute_public_key()).expect("a key pair");
     let (auth, payload) = ([9; 16], [b' '; 2_048]);
     bencher.bench(|| WebPushSealer.seal(black_box(point.as_ref()), &auth, &payload));
+}
+
+/// A year of daily check-ins, as a trend puts it together.
+#[divan::bench(args = [Bucket::Day, Bucket::Week])]
+fn trend_of_a_year(bencher: Bencher, bucket: Bucket) {
+    let first = NaiveDate::from_ymd_opt(2026, 1, 1).unwrap_or_default();
+    let numbers = [3, 5, 4, 7, 6, 8, 2];
+    let points: Vec<Point> = (0..365_u64)
+        .zip(numbers.into_iter().cycle())
+        .map(|(day, number)| Point {
+            local_date: first + Days::new(day),
+            mood: number,
+            anxiety: Some(10 - number),
+            energy: (day % 3 != 0).then_some(number),
+            sleep_hours: Some(f64::from(number) + 0.5),
+        })
+        .collect();
+    bencher.bench(|| aggregate(black_box(&points).iter().copied(), bucket));
 }

@@ -19,15 +19,18 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     accounts::{self, Hashing, Passwords, Tokens},
+    attachments,
     audit::{AuditKey, Reads},
     care, checkins,
     clock::{Clock, Random},
     config::Config,
     db::{Db, Opening},
     error::render_problems,
-    health, journal,
+    goals, health, journal,
     openapi::ApiDoc,
-    push, reminders, sessions, sync, telemetry,
+    prompts, push, reminders,
+    safety::{self, Directory},
+    sessions, sync, telemetry,
     vault::{Mac, Vault, keyfile::KeySet},
 };
 
@@ -51,6 +54,8 @@ pub struct App {
     pub passwords: Passwords,
     pub reads: Reads,
     pub push: push::Sender,
+    /// Whom to call in a crisis; in memory, so that it works when nothing else does.
+    pub crisis: Directory,
     /// Nudges the scheduler's loop.
     pub wake: Arc<Notify>,
     pub cursor_mac: Mac,
@@ -79,6 +84,8 @@ pub enum BuildError {
     Hashing(#[from] accounts::BadHashing),
     #[error("push: {0}")]
     Push(#[from] push::BuildError),
+    #[error("safety.crisis_resources_file: {0}")]
+    Crisis(#[from] safety::BadDirectory),
 }
 
 impl AppState {
@@ -115,6 +122,7 @@ impl AppState {
             tokens: Tokens::new(&keys.signing, &auth.issuer, &auth.audience, auth.access_token_seconds)?,
             passwords: Passwords::new(hashing, random.clone())?,
             reads: Reads::start(db.clone()),
+            crisis: crisis_directory(&config, clock.as_ref())?,
             push: push::Sender::new(&config, keys, vault.mac("topic").sign(&[b"key"]))?,
             cursor_mac: vault.mac("cursor"),
             idempotency_mac: vault.mac("idempotency"),
@@ -131,6 +139,23 @@ impl AppState {
     }
 }
 
+/// The embedded crisis services with the operator's own over them. Old numbers are still shown, with a warning here.
+fn crisis_directory(config: &Config, clock: &dyn Clock) -> Result<Directory, safety::BadDirectory> {
+    let directory = match &config.safety.crisis_resources_file {
+        Some(file) => Directory::embedded().with_file(file)?,
+        None => Directory::embedded(),
+    };
+    let age = directory.age_in_days(clock.now().date_naive());
+    metrics::gauge!("crisis_resources_age_days").set(age as f64);
+    if age > safety::STALE_AFTER_DAYS {
+        tracing::warn!(
+            age,
+            "crisis numbers were not checked for more than 90 days; call them and renew safety.crisis_resources_file"
+        );
+    }
+    Ok(directory)
+}
+
 /// All operations, with their document.
 pub fn api() -> OpenApiRouter<AppState> {
     let v1 = OpenApiRouter::new()
@@ -141,6 +166,10 @@ pub fn api() -> OpenApiRouter<AppState> {
         .merge(sessions::router())
         .merge(reminders::router())
         .merge(push::router())
+        .merge(safety::router())
+        .merge(prompts::router())
+        .merge(goals::router())
+        .merge(attachments::router())
         .merge(sync::router());
     OpenApiRouter::with_openapi(ApiDoc::openapi())
         .nest("/v1", v1)

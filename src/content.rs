@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use crate::goals::GoalTemplate;
 use crate::reminders::rules::localtime::{IsoDuration, LocalTime};
 
 static TEXT: &str = include_str!("../content/protocols.json");
@@ -46,6 +47,7 @@ pub struct Protocols {
     pub reminders: Vec<ReminderTemplate>,
     pub recurring_reminders: Vec<RecurringTemplate>,
     pub plan_templates: Vec<PlanTemplate>,
+    pub goal_templates: Vec<GoalTemplate>,
 }
 
 /// Delivery defaults; a patient's own policy is laid over them.

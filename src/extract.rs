@@ -102,9 +102,20 @@ fn single_header<'a>(headers: &'a HeaderMap, name: &str, pointer: &str) -> ApiRe
         .ok_or_else(|| ApiError::invalid_field(pointer, "invalid_header", "must be sent once, in ASCII"))
 }
 
+/// Every operation takes an object; without this a list of the right length would be read as one.
+fn refuse_list(bytes: &[u8]) -> ApiResult<()> {
+    if bytes.trim_ascii_start().first() == Some(&b'[')
+        && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
+    {
+        return Err(ApiError::invalid_field("", "wrong_type", "must be an object, not a list"));
+    }
+    Ok(())
+}
+
 /// Reads JSON strictly: 400 when it is no JSON, 422 with a pointer when it is not what the operation takes.
 pub fn parse<T: DeserializeOwned + Validate>(bytes: &[u8]) -> ApiResult<T> {
     refuse_nul(bytes)?;
+    refuse_list(bytes)?;
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let input: T = serde_path_to_error::deserialize(&mut reader).map_err(json_error)?;
     reader.end().map_err(|_| {

@@ -5,6 +5,8 @@
 pub mod accounts;
 /// The program's parts and its router.
 pub mod app;
+/// Voice notes and drawings.
+pub mod attachments;
 /// The chain of who read or changed whose data.
 pub mod audit;
 /// Clinics, invitations, the care team.
@@ -27,6 +29,8 @@ pub mod demo;
 pub mod error;
 /// Strict extractors.
 pub mod extract;
+/// Goals: what a patient wants to reach.
+pub mod goals;
 /// Health checks and documentation pages.
 pub mod health;
 /// The HTTP server.
@@ -41,11 +45,13 @@ pub mod language;
 pub mod openapi;
 /// Cursors and pages.
 pub mod page;
+/// Short exercises, and the one for today.
+pub mod prompts;
 /// Web Push: subscriptions, sealing, sending.
 pub mod push;
 /// Standing rules, planning, the ledger.
 pub mod reminders;
-/// Crisis cards.
+/// Crisis cards, crisis resources, the safety plan.
 pub mod safety;
 /// Claim, re-check, send, record.
 pub mod scheduler;

@@ -86,11 +86,14 @@ impl Modify for BearerAuth {
         (name = "me", description = "Who is calling."),
         (name = "care", description = "The clinic, invitations, and who cares for a patient."),
         (name = "checkins", description = "Mood check-ins."),
+        (name = "goals", description = "Goals: the patient's own until shared; a therapist's proposal counts once the patient agrees."),
         (name = "journal", description = "The integration journal; private until the patient shares an entry."),
         (name = "sessions", description = "Appointments of a treatment."),
         (name = "reminders", description = "Standing reminders and the ledger of what was sent."),
         (name = "push", description = "Devices that receive Web Push."),
         (name = "sync", description = "What devices that were offline send and learn."),
+        (name = "prompts", description = "Short exercises, and the one for today."),
+        (name = "safety", description = "Whom to call in a crisis, and the patient's own safety plan."),
         (name = "operations", description = "Health of the service.")
     )
 )]

@@ -125,6 +125,16 @@ impl Page {
         (self.after.unwrap_or(start), i64::try_from(self.limit + 1).unwrap_or(i64::MAX))
     }
 
+    /// A cursor of this list that goes on after `at`.
+    pub fn after(&self, mac: &Mac, at: Cursor) -> String {
+        at.encode(mac, &self.scope)
+    }
+
+    /// How many items the page may hold.
+    pub fn size(&self) -> usize {
+        usize::try_from(self.limit).unwrap_or(usize::MAX)
+    }
+
     /// Cuts the extra row off again and names the last one that stays.
     pub fn finish<R>(&self, rows: &mut Vec<R>, mac: &Mac, cursor: impl Fn(&R) -> Cursor) -> Option<String> {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);

@@ -68,6 +68,14 @@ ids! {
     AlertId,
     /// The id of a job.
     JobId,
+    /// The id of a goal.
+    GoalId,
+    /// The id of a note on the way to a goal.
+    GoalProgressId,
+    /// The id of a comment on a journal entry.
+    CommentId,
+    /// The id of an attachment.
+    AttachmentId,
 }
 
 impl From<PatientId> for AccountId {

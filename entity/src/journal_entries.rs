@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::data_map::{Class, ColumnRule, Erasure, Export, Form, Owner, TableRule};
+use crate::data_map::{Class, ColumnRule, Erasure, Export, Form, KeyOwner, Owner, TableRule};
 use crate::ids::{JournalEntryId, PatientId};
 
 /// The head of a journal entry; its words live in its revisions.
@@ -28,6 +28,7 @@ pub struct Model {
     pub updated_at: DateTimeUtc,
     /// The entry or check-in that was changed elsewhere while these words were written offline.
     pub conflict_of: Option<Uuid>,
+    pub tags_sealed: Option<Vec<u8>>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -50,5 +51,6 @@ pub const RULES: TableRule = TableRule {
         ColumnRule::new("created_at", Class::Time, Form::Clear, Export::Yes),
         ColumnRule::new("updated_at", Class::Time, Form::Clear, Export::Yes),
         ColumnRule::new("conflict_of", Class::Reference, Form::Clear, Export::Yes),
+        ColumnRule::new("tags_sealed", Class::Health, Form::Sealed(KeyOwner::Patient), Export::Yes),
     ],
 };

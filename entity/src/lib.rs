@@ -2,6 +2,8 @@
 
 pub mod accounts;
 pub mod alerts;
+pub mod attachment_chunks;
+pub mod attachments;
 pub mod audit_events;
 pub mod audit_heads;
 pub mod care_relations;
@@ -12,10 +14,15 @@ pub mod data_keys;
 pub mod data_map;
 pub mod deliveries;
 pub mod delivery_policies;
+pub mod goal_entries;
+pub mod goal_progress;
+pub mod goal_shares;
+pub mod goals;
 pub mod idempotency_keys;
 pub mod ids;
 pub mod invitations;
 pub mod jobs;
+pub mod journal_comments;
 pub mod journal_entries;
 pub mod journal_revisions;
 pub mod journal_shares;
@@ -23,9 +30,13 @@ pub mod login_attempts;
 pub mod logins;
 pub mod notifications;
 pub mod patients;
+pub mod prompt_favourites;
+pub mod prompt_offers;
 pub mod push_subscriptions;
 pub mod refresh_tokens;
 pub mod reminders;
+pub mod safety_plans;
+pub mod session_readiness;
 pub mod sessions;
 pub mod sync_ops;
 pub mod tombstones;
@@ -61,4 +72,15 @@ pub const TABLES: &[&data_map::TableRule] = &[
     &audit_heads::RULES,
     &jobs::RULES,
     &sync_ops::RULES,
+    &safety_plans::RULES,
+    &prompt_favourites::RULES,
+    &prompt_offers::RULES,
+    &session_readiness::RULES,
+    &goals::RULES,
+    &goal_progress::RULES,
+    &goal_entries::RULES,
+    &goal_shares::RULES,
+    &journal_comments::RULES,
+    &attachments::RULES,
+    &attachment_chunks::RULES,
 ];

@@ -6,7 +6,12 @@ mod columns;
 mod m20261122_000001_people;
 mod m20261122_000002_records;
 mod m20261122_000003_reminders;
+mod m20261122_000004_goals;
+mod m20261122_000005_journal;
+mod m20261122_000006_attachments;
 mod m20261122_000008_sync;
+mod m20261122_000010_prompts;
+mod m20261122_000012_readiness;
 
 pub struct Migrator;
 
@@ -17,6 +22,11 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000001_people::Migration),
             Box::new(m20261122_000002_records::Migration),
             Box::new(m20261122_000003_reminders::Migration),
+            Box::new(m20261122_000010_prompts::Migration),
+            Box::new(m20261122_000012_readiness::Migration),
+            Box::new(m20261122_000004_goals::Migration),
+            Box::new(m20261122_000005_journal::Migration),
+            Box::new(m20261122_000006_attachments::Migration),
             Box::new(m20261122_000008_sync::Migration),
         ]
     }

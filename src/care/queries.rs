@@ -68,6 +68,7 @@ pub async fn end(tx: &WriteTx, patient: PatientId, member: AccountId, by: Accoun
         .filter(journal_shares::Column::EndedAt.is_null())
         .exec(tx.conn())
         .await?;
+    crate::goals::end_shares(tx, patient, member).await?;
     tx.audit(Event::new("care.end", patient, format!("accounts/{member}")));
     tx.wake_scheduler();
     Ok(())

@@ -131,7 +131,7 @@ fn check_sleep(checks: &mut Checks, hours: Option<f64>) {
 }
 
 /// At most twenty known words.
-pub fn check_emotions(checks: &mut Checks, pointer: &str, emotions: &[String]) {
+fn check_emotions(checks: &mut Checks, pointer: &str, emotions: &[String]) {
     checks.items(pointer, emotions, 20);
     for (index, emotion) in emotions.iter().enumerate().take(20) {
         let known = rules::EMOTIONS.contains(&emotion.as_str());

@@ -6,9 +6,18 @@ mod queries;
 mod routes;
 mod rules;
 mod sync;
+mod trend;
+mod trend_routes;
 
-pub use dto::{Checkin, CrisisCard, check_emotions};
+pub use dto::{Checkin, CrisisCard};
 pub use queries::seal as seal_detail;
-pub use routes::router;
-pub use rules::Detail;
+pub use rules::{Detail, VERY_LOW};
 pub use sync::Checkins;
+pub use trend::{Bucket, Point, aggregate};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::AppState;
+
+pub fn router() -> OpenApiRouter<AppState> {
+    routes::router().merge(trend_routes::router())
+}

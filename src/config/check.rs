@@ -65,6 +65,7 @@ fn numbers(config: &Config, problems: &mut Problems) {
     within(problems, "push.per_origin_concurrency", config.push.per_origin_concurrency, 1..=1_000);
     within(problems, "scheduler.poll_seconds", config.scheduler.poll_seconds, 1..=300);
     within(problems, "scheduler.lease_seconds", config.scheduler.lease_seconds, 15..=3_600);
+    within(problems, "attachments.patient_mib", config.attachments.patient_mib, 20..=1_048_576);
 }
 
 fn addresses(config: &Config, problems: &mut Problems) {

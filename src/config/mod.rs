@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 pub use sections::{
-    AuthConfig, DatabaseConfig, Environment, KeysConfig, LogConfig, LogFormat, PushConfig, SchedulerConfig,
-    ServerConfig, SqliteSynchronous,
+    AttachmentsConfig, AuthConfig, DatabaseConfig, Environment, KeysConfig, LogConfig, LogFormat, PushConfig,
+    SafetyConfig, SchedulerConfig, ServerConfig, SqliteSynchronous,
 };
 
 /// All settings. Secrets in it are neither printed by `Debug` nor serialised.
@@ -43,8 +43,12 @@ pub struct Config {
     pub push: PushConfig,
     /// The loop that sends reminders.
     pub scheduler: SchedulerConfig,
+    /// What helps in a crisis.
+    pub safety: SafetyConfig,
     /// Logs.
     pub log: LogConfig,
+    /// Voice notes and drawings.
+    pub attachments: AttachmentsConfig,
 }
 
 impl Default for Config {
@@ -59,7 +63,9 @@ impl Default for Config {
             auth: AuthConfig::default(),
             push: PushConfig::default(),
             scheduler: SchedulerConfig::default(),
+            safety: SafetyConfig::default(),
             log: LogConfig::default(),
+            attachments: AttachmentsConfig::default(),
         }
     }
 }

@@ -225,6 +225,14 @@ impl Default for SchedulerConfig {
     }
 }
 
+/// `[safety]`: what helps in a crisis.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SafetyConfig {
+    /// A file with countries that replace those of the embedded crisis directory.
+    pub crisis_resources_file: Option<PathBuf>,
+}
+
 /// `[log]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -238,6 +246,20 @@ pub struct LogConfig {
 impl Default for LogConfig {
     fn default() -> Self {
         Self { format: LogFormat::Text, filter: "info,sqlx=warn,sea_orm=warn,hyper=warn,h2=warn".to_owned() }
+    }
+}
+
+/// `[attachments]`: voice notes and drawings.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AttachmentsConfig {
+    /// All attachments of one patient together, in MiB.
+    pub patient_mib: i64,
+}
+
+impl Default for AttachmentsConfig {
+    fn default() -> Self {
+        Self { patient_mib: 1_024 }
     }
 }
 

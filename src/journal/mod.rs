@@ -1,23 +1,40 @@
 //! The integration journal. Entries are the patient's alone until they share one with one member of their care team;
 //! unsharing closes it at once, and nothing edited afterwards was ever visible. Drafts are never shared.
 
+mod attached;
+mod catalog;
+mod comments;
 mod dto;
+mod find;
+pub mod form;
+mod history;
+mod notice;
 mod queries;
 mod routes;
 mod rules;
+mod search;
 mod shares;
 mod staff;
 mod sync;
+pub mod templates;
 
+pub use attached::{Standing, clear_attachment, kind_of_field, set_attachment, standing};
 pub use dto::EntryFields;
 pub use queries::place as revision_place;
 pub use rules::{Body, FREE_NOTE, FREE_NOTE_VERSION};
 pub use shares::touch_shared_with;
+pub use staff::shows_attachment;
 pub use sync::{JournalEntries, SyncedEntry, keep_note};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::AppState;
 
 pub fn router() -> OpenApiRouter<AppState> {
-    routes::router().merge(shares::router()).merge(staff::router())
+    routes::router()
+        .merge(catalog::router())
+        .merge(find::router())
+        .merge(history::router())
+        .merge(comments::router())
+        .merge(shares::router())
+        .merge(staff::router())
 }

@@ -2,28 +2,45 @@
 
 use chrono::{DateTime, Utc};
 use entity::{
-    ids::{JournalEntryId, PatientId},
-    journal_entries, journal_revisions, journal_shares,
+    ids::{JournalEntryId, PatientId, SessionId},
+    journal_entries, journal_revisions, journal_shares, sessions,
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, Set,
-    Statement, Value, sea_query::Expr,
+    ActiveModelTrait, ActiveValue::NotSet, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult,
+    QueryFilter, QuerySelect, Set, Statement, Value, sea_query::Expr,
 };
 use uuid::Uuid;
 
 use super::{
-    dto::{EntryCreate, EntryPatch, EntryState, JournalEntry},
+    dto::{EntryCreate, EntryFields, EntryPatch, EntryState, JournalEntry},
+    form,
     rules::{self, Body},
+    templates::{self, Template},
 };
 use crate::{
     db::WriteTx,
     error::{ApiError, ApiResult},
-    page::Page,
+    extract::Patch,
+    validate::Checks,
     vault::{DataKey, Place},
 };
 
 pub fn place(entry: JournalEntryId, revision: i32) -> Place {
     Place::new("journal_revisions", "body_sealed", entry).part(revision)
+}
+
+/// Where the tags of an entry are sealed: they belong to the entry, not to one of its revisions.
+fn tags_place(entry: JournalEntryId) -> Place {
+    Place::new("journal_entries", "tags_sealed", entry)
+}
+
+fn seal_tags(key: &DataKey, id: JournalEntryId, tags: &[String]) -> Option<Vec<u8>> {
+    (!tags.is_empty()).then(|| key.seal_json(tags_place(id), &tags))
+}
+
+/// The tags of an entry.
+pub fn open_tags(key: &DataKey, id: JournalEntryId, sealed: Option<&[u8]>) -> ApiResult<Vec<String>> {
+    Ok(sealed.map(|sealed| key.open_json(tags_place(id), sealed)).transpose()?.unwrap_or_default())
 }
 
 /// An entry with the body of its latest revision.
@@ -40,14 +57,20 @@ pub struct EntryRow {
     pub updated_at: DateTime<Utc>,
     pub conflict_of: Option<Uuid>,
     pub body_sealed: Vec<u8>,
+    pub tags_sealed: Option<Vec<u8>>,
 }
 
 pub const SELECT: &str = "SELECT e.id, e.version, e.state, e.template_id, e.template_version, e.head_revision, \
-     e.to_talk_about, e.created_at, e.updated_at, e.conflict_of, r.body_sealed FROM journal_entries e \
+     e.to_talk_about, e.created_at, e.updated_at, e.tags_sealed, e.conflict_of, r.body_sealed FROM journal_entries e \
      JOIN journal_revisions r ON r.patient_id = e.patient_id AND r.entry_id = e.id AND r.revision = e.head_revision \
      WHERE e.patient_id = $1";
 
-async fn select<C: ConnectionTrait>(conn: &C, rest: &str, values: Vec<Value>) -> ApiResult<Vec<EntryRow>> {
+/// Entries of the patient `$1`, with the latest words.
+pub async fn select<C: ConnectionTrait>(
+    conn: &C,
+    rest: &str,
+    values: Vec<Value>,
+) -> ApiResult<Vec<EntryRow>> {
     let statement =
         Statement::from_sql_and_values(conn.get_database_backend(), format!("{SELECT} {rest}"), values);
     Ok(EntryRow::find_by_statement(statement).all(conn).await?)
@@ -56,6 +79,7 @@ async fn select<C: ConnectionTrait>(conn: &C, rest: &str, values: Vec<Value>) ->
 /// The entry as its owner reads it.
 pub fn view(row: EntryRow, key: &DataKey) -> ApiResult<JournalEntry> {
     let body: Body = key.open_json(place(row.id, row.head_revision), &row.body_sealed)?;
+    let tags = open_tags(key, row.id, row.tags_sealed.as_deref())?;
     Ok(JournalEntry {
         id: row.id,
         version: row.version,
@@ -66,6 +90,8 @@ pub fn view(row: EntryRow, key: &DataKey) -> ApiResult<JournalEntry> {
         title: body.title,
         fields: body.fields,
         to_talk_about: row.to_talk_about,
+        tags,
+        crisis_card: None,
         created_at: row.created_at,
         updated_at: row.updated_at,
         conflict_of: row.conflict_of,
@@ -82,13 +108,6 @@ pub async fn find(
     rows.into_iter().next().ok_or(ApiError::NotFound)
 }
 
-/// A page, newest first.
-pub async fn list(conn: &impl ConnectionTrait, patient: PatientId, page: &Page) -> ApiResult<Vec<EntryRow>> {
-    let (after, limit) = page.bounds();
-    let rest = "AND (e.created_at, e.id) < ($2, $3) ORDER BY e.created_at DESC, e.id DESC LIMIT $4";
-    select(conn, rest, vec![patient.0.into(), after.at.into(), after.id.into(), limit.into()]).await
-}
-
 /// Inserts the entry and its first revision.
 pub async fn insert(
     tx: &WriteTx,
@@ -97,6 +116,8 @@ pub async fn insert(
     id: JournalEntryId,
     input: EntryCreate,
 ) -> ApiResult<JournalEntry> {
+    let template = input.template().map_err(|_| ApiError::NotFound)?;
+    check_sessions(tx.conn(), patient, template, &input.fields).await?;
     let body = Body { title: input.title, fields: input.fields };
     let row = journal_entries::ActiveModel {
         patient_id: Set(patient),
@@ -104,13 +125,14 @@ pub async fn insert(
         version: Set(1),
         sync_seq: Set(tx.sync_seq()),
         state: Set(input.state.as_str().to_owned()),
-        template_id: Set(input.template_id.clone()),
-        template_version: Set(rules::FREE_NOTE_VERSION.to_owned()),
+        template_id: Set(template.id.clone()),
+        template_version: Set(template.version.clone()),
         head_revision: Set(1),
         to_talk_about: Set(input.to_talk_about),
         created_at: Set(tx.now()),
         updated_at: Set(tx.now()),
         conflict_of: Set(None),
+        tags_sealed: Set(seal_tags(key, id, &input.tags)),
     };
     journal_entries::Entity::insert(row).exec_without_returning(tx.conn()).await?;
     revise(tx, patient, key, (id, 1), &body).await?;
@@ -119,11 +141,13 @@ pub async fn insert(
         version: 1,
         revision: 1,
         state: input.state,
-        template_id: input.template_id,
-        template_version: rules::FREE_NOTE_VERSION.to_owned(),
+        template_id: template.id.clone(),
+        template_version: template.version.clone(),
         title: body.title,
         fields: body.fields,
         to_talk_about: input.to_talk_about,
+        tags: input.tags,
+        crisis_card: None,
         created_at: tx.now(),
         updated_at: tx.now(),
         conflict_of: None,
@@ -141,7 +165,41 @@ pub async fn mark_copy(tx: &WriteTx, patient: PatientId, id: JournalEntryId, ori
     Ok(())
 }
 
-async fn revise(
+/// The form an entry was written with. The file keeps every version that entries have, so it is there.
+pub fn template_of(row: &EntryRow) -> ApiResult<&'static Template> {
+    templates::find(&row.template_id, Some(&row.template_version))
+        .map_err(|_| ApiError::internal(format!("no template {} {}", row.template_id, row.template_version)))
+}
+
+/// 422 for a session that is not the patient's.
+async fn check_sessions(
+    conn: &impl ConnectionTrait,
+    patient: PatientId,
+    template: &Template,
+    fields: &EntryFields,
+) -> ApiResult<()> {
+    let named = form::session_refs(template, fields);
+    if named.is_empty() {
+        return Ok(());
+    }
+    let known: Vec<SessionId> = sessions::Entity::find()
+        .select_only()
+        .column(sessions::Column::Id)
+        .filter(sessions::Column::PatientId.eq(patient))
+        .filter(sessions::Column::Id.is_in(named.iter().map(|(_, id)| *id)))
+        .into_tuple()
+        .all(conn)
+        .await?;
+    let mut checks = Checks::default();
+    for (field, id) in named {
+        let detail = "must be one of your sessions; see GET /v1/sessions";
+        checks.require(known.contains(&id.into()), &format!("/fields/{field}"), "unknown_session", detail);
+    }
+    checks.finish()
+}
+
+/// Keeps a further version of the words.
+pub async fn revise(
     tx: &WriteTx,
     patient: PatientId,
     key: &DataKey,
@@ -171,9 +229,17 @@ pub async fn update(
     if row.version != version {
         return Err(ApiError::stale());
     }
-    let state = rules::next_state(EntryState::parse(&row.state), patch.state)?;
+    let was = EntryState::parse(&row.state);
+    let state = rules::next_state(was, patch.state)?;
     let before: Body = key.open_json(place(id, row.head_revision), &row.body_sealed)?;
     let after = rules::patched(&before, &patch);
+    let template = template_of(&row)?;
+    rules::check_patched(template, &after, &patch, (was, state))?;
+    if after.fields != before.fields {
+        check_sessions(tx.conn(), patient, template, &after.fields).await?;
+        let named = form::attachment_refs(template, &after.fields);
+        crate::attachments::require_complete(tx, patient, id, &named).await?;
+    }
     let mut revision = row.head_revision;
     if after != before {
         revision += 1;
@@ -188,6 +254,11 @@ pub async fn update(
         head_revision: Set(revision),
         to_talk_about: Set(patch.to_talk_about.unwrap_or(row.to_talk_about)),
         updated_at: Set(tx.now()),
+        tags_sealed: match patch.tags {
+            Patch::Keep => NotSet,
+            Patch::Clear => Set(None),
+            Patch::Set(tags) => Set(seal_tags(key, id, &tags)),
+        },
         ..Default::default()
     }
     .update(tx.conn())
@@ -195,12 +266,14 @@ pub async fn update(
     Ok(())
 }
 
-/// Deletes an entry that is still at `version`, with its revisions and shares.
+/// Deletes an entry that is still at `version`, with its revisions, shares and comments.
 pub async fn delete(tx: &WriteTx, patient: PatientId, id: JournalEntryId, version: i32) -> ApiResult<()> {
     let row = find(tx.conn(), patient, id).await?;
     if row.version != version {
         return Err(ApiError::stale());
     }
+    super::comments::delete_all(tx, patient, id).await?;
+    crate::attachments::erase_of_entry(tx, patient, id).await?;
     journal_shares::Entity::delete_many()
         .filter(journal_shares::Column::PatientId.eq(patient))
         .filter(journal_shares::Column::EntryId.eq(id))
@@ -212,5 +285,6 @@ pub async fn delete(tx: &WriteTx, patient: PatientId, id: JournalEntryId, versio
         .exec(tx.conn())
         .await?;
     journal_entries::Entity::delete_by_id((patient, id)).exec(tx.conn()).await?;
+    crate::goals::forget_entry(tx, patient, id).await?;
     crate::sync::bury(tx, patient, "journal_entries", id).await
 }

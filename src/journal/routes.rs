@@ -1,28 +1,34 @@
 //! Handlers of the patient's own journal.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use entity::ids::JournalEntryId;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    dto::{EntryCreate, EntryPatch, JournalEntry, JournalEntryList},
-    queries,
+    dto::{EntryCreate, EntryPatch, JournalEntry},
+    form, queries,
 };
 use crate::{
     accounts::Patient,
     app::{AppState, JOURNAL_BODY_LIMIT},
+    checkins::{CrisisCard, VERY_LOW},
     error::ApiResult,
-    extract::{IfMatch, Once, PathId, ValidJson, ValidQuery, Versioned},
+    extract::{IfMatch, Once, PathId, ValidJson, Versioned},
     idempotency::Answer,
     openapi::Problems,
-    page::{Cursor, PageQuery},
+    safety,
 };
 
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(create_journal_entry, list_journal_entries))
+        .routes(routes!(create_journal_entry))
         .routes(routes!(get_journal_entry, update_journal_entry, delete_journal_entry))
         .layer(axum::extract::DefaultBodyLimit::max(JOURNAL_BODY_LIMIT))
+}
+
+/// Whoever answers that they are not safe gets the crisis card at once; the entry stays theirs alone.
+fn card(entry: &JournalEntry, me: &Patient) -> Option<CrisisCard> {
+    form::is_unsafe(&entry.fields).then(|| safety::crisis_card(VERY_LOW, &me.locale))
 }
 
 /// Write an entry. It is private until I share it.
@@ -37,26 +43,11 @@ async fn create_journal_entry(
     let id = app.random.uuid_v7(app.clock.now()).into();
     app.db
         .write_once(&me.writing(), replay.as_ref(), &me.key, async |tx| {
-            let entry = queries::insert(tx, me.id(), &me.key, id, input).await?;
+            let mut entry = queries::insert(tx, me.id(), &me.key, id, input).await?;
+            entry.crisis_card = card(&entry, &me);
             Answer::created(&entry, Some(entry.version))
         })
         .await
-}
-
-/// List my entries, newest first.
-#[utoipa::path(get, path = "/journal/entries", operation_id = "list_journal_entries", tag = "journal",
-    params(PageQuery), responses((status = 200, body = JournalEntryList), Problems))]
-async fn list_journal_entries(
-    State(app): State<AppState>,
-    me: Patient,
-    ValidQuery(query): ValidQuery<PageQuery>,
-) -> ApiResult<Json<JournalEntryList>> {
-    let page = query.page(&app.cursor_mac, me.account.0, "list_journal_entries")?;
-    let mut rows = queries::list(app.db.reader(), me.id(), &page).await?;
-    let next_cursor =
-        page.finish(&mut rows, &app.cursor_mac, |row| Cursor { at: row.created_at, id: row.id.0 });
-    let items = rows.into_iter().map(|row| queries::view(row, &me.key)).collect::<ApiResult<_>>()?;
-    Ok(Json(JournalEntryList { items, next_cursor }))
 }
 
 /// Read one of my entries.
@@ -90,7 +81,8 @@ async fn update_journal_entry(
             queries::view(queries::find(tx.conn(), me.id(), id).await?, &me.key)
         })
         .await?;
-    Ok(Versioned { version: entry.version, body: entry })
+    let crisis_card = card(&entry, &me);
+    Ok(Versioned { version: entry.version, body: JournalEntry { crisis_card, ..entry } })
 }
 
 /// Delete one of my entries, with all its versions.

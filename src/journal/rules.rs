@@ -2,16 +2,26 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::dto::{EntryFields, EntryPatch, EntryState};
+use super::{
+    dto::{EntryFields, EntryPatch, EntryState},
+    form,
+    templates::Template,
+};
 use crate::{
     error::{ApiError, ApiResult},
     extract::Patch,
+    validate::Checks,
 };
 
 /// The blank page.
 pub const FREE_NOTE: &str = "free-note";
 /// Its version in `content/journal_templates.json`.
 pub const FREE_NOTE_VERSION: &str = "1.0.0";
+
+/// Tags of one entry.
+pub const TAGS: usize = 20;
+/// Characters of one tag.
+pub const TAG: usize = 40;
 
 /// The words of one revision: what is sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +42,21 @@ pub fn patched(before: &Body, patch: &EntryPatch) -> Body {
 /// A late change without the clearing of a title that its device may never have seen.
 pub fn without_clearing(patch: EntryPatch) -> EntryPatch {
     if patch.title == Patch::Clear { EntryPatch { title: Patch::Keep, ..patch } } else { patch }
+}
+
+/// Refuses words that do not fit their form. What a patch leaves alone was checked when it was written, unless a draft
+/// becomes final.
+pub fn check_patched(
+    template: &Template,
+    after: &Body,
+    patch: &EntryPatch,
+    (was, is): (EntryState, EntryState),
+) -> ApiResult<()> {
+    let mut checks = Checks::default();
+    if patch.fields.is_some() || was != is {
+        form::check(&mut checks, template, &after.fields, is);
+    }
+    checks.finish()
 }
 
 /// The state after a patch. 422 for a final entry that should become a draft: somebody may already have read it.

@@ -104,10 +104,7 @@ async fn share(
 ) -> ApiResult<journal_shares::Model> {
     let row = queries::find(tx.conn(), patient, entry).await?;
     if EntryState::parse(&row.state) == EntryState::Draft {
-        return Err(ApiError::conflict(
-            "draft_not_shared",
-            "A draft is never shared. Finish the entry first.",
-        ));
+        return Err(draft_not_shared());
     }
     if input.until.is_some_and(|until| until <= tx.now()) {
         return Err(ApiError::invalid_field("/until", "in_the_past", "must lie in the future"));
@@ -132,7 +129,12 @@ async fn share(
     Ok(share)
 }
 
-async fn in_care(conn: &impl ConnectionTrait, patient: PatientId, member: AccountId) -> ApiResult<()> {
+pub fn draft_not_shared() -> ApiError {
+    ApiError::conflict("draft_not_shared", "A draft is never shared. Finish the entry first.")
+}
+
+/// 404 unless the member takes part in the patient's care now.
+pub async fn in_care(conn: &impl ConnectionTrait, patient: PatientId, member: AccountId) -> ApiResult<()> {
     care_relations::Entity::find()
         .filter(care_relations::Column::PatientId.eq(patient))
         .filter(care_relations::Column::MemberId.eq(member))
@@ -191,8 +193,8 @@ pub async fn touch_shared_with(tx: &WriteTx, patient: PatientId, member: Account
     Ok(())
 }
 
-/// Shares travel with their entry to the patient's other devices.
-async fn touch(tx: &WriteTx, patient: PatientId, entry: JournalEntryId) -> ApiResult<()> {
+/// Shares and comments travel with their entry to the patient's other devices.
+pub async fn touch(tx: &WriteTx, patient: PatientId, entry: JournalEntryId) -> ApiResult<()> {
     use entity::journal_entries::{Column, Entity};
     Entity::update_many()
         .col_expr(Column::SyncSeq, Expr::value(tx.sync_seq()))

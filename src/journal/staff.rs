@@ -2,32 +2,43 @@
 
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
-use entity::ids::{AccountId, JournalEntryId};
-use sea_orm::{DatabaseConnection, FromQueryResult, Statement, Value};
+use entity::ids::{AccountId, AttachmentId, JournalEntryId, PatientId};
+use sea_orm::{ConnectionTrait, DatabaseConnection, FromQueryResult, Statement, Value};
+use serde::Deserialize;
+use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
 
 use super::{
-    dto::{SharedEntry, SharedEntryList},
-    queries,
+    dto::{EntryState, SharedEntry, SharedEntryList},
+    form, queries,
     rules::Body,
+    shares, templates,
 };
 use crate::{
+    accounts::Patient,
     app::AppState,
     care::{Scope, SharedPatient},
     error::{ApiError, ApiResult},
     extract::{PathId, ValidQuery},
     openapi::Problems,
     page::{Cursor, PageQuery},
+    validate::{Checks, Validate},
+    vault::DataKey,
 };
 
 pub fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list_shared_entries)).routes(routes!(get_shared_entry))
+    OpenApiRouter::new()
+        .routes(routes!(list_shared_entries))
+        .routes(routes!(get_shared_entry))
+        .routes(routes!(preview_journal_entry))
 }
 
 #[derive(FromQueryResult)]
 struct Row {
     id: JournalEntryId,
     template_id: String,
+    template_version: String,
     to_talk_about: bool,
     created_at: DateTime<Utc>,
     shared_at: DateTime<Utc>,
@@ -36,7 +47,7 @@ struct Row {
     body_sealed: Vec<u8>,
 }
 
-const SHARED: &str = "SELECT e.id, e.template_id, e.to_talk_about, e.created_at, s.shared_at, s.until, r.revision, \
+const SHARED: &str = "SELECT e.id, e.template_id, e.template_version, e.to_talk_about, e.created_at, s.shared_at, s.until, r.revision, \
      r.body_sealed FROM journal_shares s \
      JOIN journal_entries e ON e.patient_id = s.patient_id AND e.id = s.entry_id AND e.state = 'final' \
      JOIN journal_revisions r ON r.patient_id = s.patient_id AND r.entry_id = s.entry_id \
@@ -44,25 +55,26 @@ const SHARED: &str = "SELECT e.id, e.template_id, e.to_talk_about, e.created_at,
      WHERE s.patient_id = $1 AND s.member_id = $2 AND s.ended_at IS NULL AND (s.until IS NULL OR s.until > $3)";
 
 async fn select(
-    conn: &DatabaseConnection,
-    scope: &Scope,
+    conn: &impl ConnectionTrait,
+    patient: PatientId,
     (member, now): (AccountId, DateTime<Utc>),
     rest: &str,
     values: Vec<Value>,
 ) -> ApiResult<Vec<Row>> {
-    let mut all: Vec<Value> = vec![scope.patient.0.into(), member.0.into(), now.into()];
+    let mut all: Vec<Value> = vec![patient.0.into(), member.0.into(), now.into()];
     all.extend(values);
     let statement =
         Statement::from_sql_and_values(conn.get_database_backend(), format!("{SHARED} {rest}"), all);
     Ok(Row::find_by_statement(statement).all(conn).await?)
 }
 
-fn view(row: Row, scope: &Scope) -> ApiResult<SharedEntry> {
-    let body: Body = scope.key.open_json(queries::place(row.id, row.revision), &row.body_sealed)?;
+fn view(row: Row, key: &DataKey) -> ApiResult<SharedEntry> {
+    let body: Body = key.open_json(queries::place(row.id, row.revision), &row.body_sealed)?;
     Ok(SharedEntry {
         id: row.id,
         revision: row.revision,
         template_id: row.template_id,
+        template_version: row.template_version,
         title: body.title,
         fields: body.fields,
         to_talk_about: row.to_talk_about,
@@ -70,6 +82,47 @@ fn view(row: Row, scope: &Scope) -> ApiResult<SharedEntry> {
         shared_at: row.shared_at,
         until: row.until,
     })
+}
+
+/// 404 unless the entry is shared with this member now.
+pub async fn is_shared(
+    conn: &impl ConnectionTrait,
+    (patient, id): (PatientId, JournalEntryId),
+    by: (AccountId, DateTime<Utc>),
+) -> ApiResult<()> {
+    let rows = select(conn, patient, by, "AND s.entry_id = $4", vec![id.0.into()]).await?;
+    rows.first().map(drop).ok_or(ApiError::NotFound)
+}
+
+/// The entry as this member reads it now; nothing when it is not shared with them.
+async fn shared_with(
+    conn: &impl ConnectionTrait,
+    (patient, id): (PatientId, JournalEntryId),
+    by: (AccountId, DateTime<Utc>),
+    key: &DataKey,
+) -> ApiResult<Option<SharedEntry>> {
+    let rows = select(conn, patient, by, "AND s.entry_id = $4", vec![id.0.into()]).await?;
+    rows.into_iter().next().map(|row| view(row, key)).transpose()
+}
+
+/// 404 unless the revision that is shared with this member now shows the attachment.
+pub async fn shows_attachment(
+    conn: &DatabaseConnection,
+    scope: &Scope,
+    by: (AccountId, DateTime<Utc>),
+    (entry, attachment): (JournalEntryId, AttachmentId),
+) -> ApiResult<()> {
+    let rows = select(conn, scope.patient, by, "AND s.entry_id = $4", vec![entry.0.into()]).await?;
+    let shared = rows.into_iter().next().ok_or(ApiError::NotFound)?;
+    let template = templates::find(&shared.template_id, Some(&shared.template_version));
+    let shown = template.is_ok_and(|template| {
+        let body =
+            scope.key.open_json::<Body>(queries::place(shared.id, shared.revision), &shared.body_sealed);
+        body.is_ok_and(|body| {
+            form::attachment_refs(template, &body.fields).iter().any(|one| one.id == attachment.0)
+        })
+    });
+    if shown { Ok(()) } else { Err(ApiError::NotFound) }
 }
 
 /// List the entries that this patient shared with me, last shared first.
@@ -89,9 +142,9 @@ async fn list_shared_entries(
         .read(&app, "journal.list_shared", "journal_entries".into(), async |conn, scope| {
             let rest = "AND (s.shared_at, s.entry_id) < ($4, $5) ORDER BY s.shared_at DESC, s.entry_id DESC LIMIT $6";
             let values = vec![after.at.into(), after.id.into(), limit.into()];
-            let mut rows = select(conn, scope, by, rest, values).await?;
+            let mut rows = select(conn, scope.patient, by, rest, values).await?;
             let next_cursor = page.finish(&mut rows, &app.cursor_mac, |row| Cursor { at: row.shared_at, id: row.id.0 });
-            let items = rows.into_iter().map(|row| view(row, scope)).collect::<ApiResult<_>>()?;
+            let items = rows.into_iter().map(|row| view(row, &scope.key)).collect::<ApiResult<_>>()?;
             Ok(SharedEntryList { items, next_cursor })
         })
         .await?;
@@ -110,9 +163,58 @@ async fn get_shared_entry(
     let by = (shared.therapist().account, app.clock.now());
     let entry = shared
         .read(&app, "journal.read_shared", format!("journal_entries/{id}"), async |conn, scope| {
-            let rows = select(conn, scope, by, "AND s.entry_id = $4", vec![id.0.into()]).await?;
-            view(rows.into_iter().next().ok_or(ApiError::NotFound)?, scope)
+            shared_with(conn, (scope.patient, id), by, &scope.key).await?.ok_or(ApiError::NotFound)
         })
         .await?;
     Ok(Json(entry))
+}
+
+/// With whose eyes to look.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct PreviewQuery {
+    /// A member of my care team.
+    member_id: Uuid,
+}
+
+impl Validate for PreviewQuery {
+    fn validate(&self, _: &mut Checks) {}
+}
+
+/// See what a member of my care team sees of this entry of mine, or would see if I shared it now.
+#[utoipa::path(get, path = "/journal/entries/{id}/preview", operation_id = "preview_journal_entry", tag = "journal",
+    params(("id" = Uuid, Path), PreviewQuery), responses((status = 200, body = SharedEntry), Problems))]
+async fn preview_journal_entry(
+    State(app): State<AppState>,
+    me: Patient,
+    PathId(id): PathId<JournalEntryId>,
+    ValidQuery(query): ValidQuery<PreviewQuery>,
+) -> ApiResult<Json<SharedEntry>> {
+    let (conn, now, member) = (app.db.reader(), app.clock.now(), AccountId(query.member_id));
+    let entry = queries::find(conn, me.id(), id).await?;
+    shares::in_care(conn, me.id(), member).await?;
+    let shown = match shared_with(conn, (me.id(), id), (member, now), &me.key).await? {
+        Some(shown) => shown,
+        None if EntryState::parse(&entry.state) == EntryState::Draft => {
+            return Err(shares::draft_not_shared());
+        }
+        None => view(if_shared(entry, now), &me.key)?,
+    };
+    Ok(Json(shown))
+}
+
+/// What a live share made now would show.
+fn if_shared(entry: queries::EntryRow, now: DateTime<Utc>) -> Row {
+    Row {
+        id: entry.id,
+        template_id: entry.template_id,
+        template_version: entry.template_version,
+        to_talk_about: entry.to_talk_about,
+        created_at: entry.created_at,
+        shared_at: now,
+        until: None,
+        revision: entry.head_revision,
+        body_sealed: entry.body_sealed,
+    }
 }

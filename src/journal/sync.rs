@@ -10,23 +10,29 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
+    comments::{self, JournalComment},
     dto::{EntryCreate, EntryFields, EntryPatch, EntryState, JournalEntry, JournalShare},
+    form,
     queries::{self, EntryRow},
     rules::{self, Body},
     shares,
 };
 use crate::{
+    checkins::VERY_LOW,
     error::{ApiError, ApiResult},
     extract::Patch,
+    safety,
     sync::{Merged, Pulled, Push, Pushed, Reader, Rows, SyncCollection},
 };
 
-/// An entry with those who may read it.
+/// An entry with those who may read it, and what was said about it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SyncedEntry {
     #[serde(flatten)]
     pub entry: JournalEntry,
     pub shares: Vec<JournalShare>,
+    /// Oldest first.
+    pub comments: Vec<JournalComment>,
 }
 
 /// The collection.
@@ -50,9 +56,14 @@ impl Pulled for JournalEntries {
         for share in shared.into_iter().filter(|share| share.until.is_none_or(|until| until > reader.now)) {
             open.entry(share.entry_id).or_default().push(shares::view(share));
         }
+        let mut said = comments::of_entries(reader, rows).await?;
         let view = |row: EntryRow| {
             let shares = open.remove(&row.id).unwrap_or_default();
-            Ok((row.id.0, SyncedEntry { entry: queries::view(row, reader.key)?, shares }))
+            let comments = said.remove(&row.id).unwrap_or_default();
+            let mut entry = queries::view(row, reader.key)?;
+            let card = reader.card.filter(|_| form::is_unsafe(&entry.fields));
+            entry.crisis_card = card.map(|locale| safety::crisis_card(VERY_LOW, locale));
+            Ok((entry.id.0, SyncedEntry { entry, shares, comments }))
         };
         entries.into_iter().map(view).collect()
     }
@@ -90,15 +101,26 @@ impl Pushed for JournalEntries {
         let before: Body = push.key.open_json(place, &row.body_sealed)?;
         let patch = rules::without_clearing(patch);
         let after = rules::patched(&before, &patch);
-        if after == before {
-            return beside_words(push, row, patch).await;
+        let tags = both_tags(push, &row, &patch)?;
+        if after == before && tags.len() <= rules::TAGS {
+            return beside_words(push, row, patch, tags).await;
+        }
+        let was = EntryState::parse(&row.state);
+        let (template, state) = (queries::template_of(&row)?, patch.state.unwrap_or(was));
+        rules::check_patched(template, &after, &patch, (was, state))?;
+        let mut fields = after.fields;
+        // Recordings and pictures stay with the entry they were made for.
+        for attachment in form::attachment_refs(template, &fields) {
+            fields.0.remove(&attachment.field);
         }
         let copy = EntryCreate {
             template_id: row.template_id,
-            state: patch.state.unwrap_or(EntryState::parse(&row.state)),
+            template_version: Some(row.template_version),
+            state,
             title: after.title,
-            fields: after.fields,
+            fields,
             to_talk_about: patch.to_talk_about.unwrap_or(row.to_talk_about),
+            tags: patch.tags.value().cloned().unwrap_or_default(),
         };
         keep(push, row.id.0, copy).await.map(Merged::Copied)
     }
@@ -109,6 +131,7 @@ impl Pushed for JournalEntries {
             title: input.title.map_or(Patch::Keep, Patch::Set),
             fields: Some(input.fields),
             to_talk_about: Some(input.to_talk_about),
+            tags: Some(input.tags).filter(|tags| !tags.is_empty()).map_or(Patch::Keep, Patch::Set),
         }
     }
 
@@ -117,16 +140,35 @@ impl Pushed for JournalEntries {
     }
 }
 
-/// What a late change says beside words: the last one counts. Somebody may have read a final entry: it stays final.
-async fn beside_words(push: &Push<'_>, row: EntryRow, patch: EntryPatch) -> ApiResult<Merged> {
+/// The tags that are there, and those of a late change.
+fn both_tags(push: &Push<'_>, row: &EntryRow, patch: &EntryPatch) -> ApiResult<Vec<String>> {
+    let mut tags = queries::open_tags(push.key, row.id, row.tags_sealed.as_deref())?;
+    for tag in patch.tags.value().into_iter().flatten() {
+        if !tags.contains(tag) {
+            tags.push(tag.clone());
+        }
+    }
+    Ok(tags)
+}
+
+/// What a late change says beside words: the last one counts, and tags come together. Somebody may have read a final
+/// entry: it stays final.
+async fn beside_words(
+    push: &Push<'_>,
+    row: EntryRow,
+    patch: EntryPatch,
+    tags: Vec<String>,
+) -> ApiResult<Merged> {
     let finished =
         EntryState::parse(&row.state) == EntryState::Draft && patch.state == Some(EntryState::Final);
     let marked = patch.to_talk_about.filter(|mark| *mark != row.to_talk_about);
-    if !finished && marked.is_none() {
+    let tagged = queries::open_tags(push.key, row.id, row.tags_sealed.as_deref())?.len() != tags.len();
+    if !finished && marked.is_none() && !tagged {
         return Ok(Merged::Same);
     }
     let state = finished.then_some(EntryState::Final);
-    let patch = EntryPatch { state, to_talk_about: marked, ..EntryPatch::default() };
+    let tags = if tagged { Patch::Set(tags) } else { Patch::Keep };
+    let patch = EntryPatch { state, to_talk_about: marked, tags, ..EntryPatch::default() };
     JournalEntries::update(push, row, patch).await?;
     Ok(Merged::Applied)
 }
@@ -139,14 +181,16 @@ async fn keep(push: &Push<'_>, origin: Uuid, copy: EntryCreate) -> ApiResult<Uui
     Ok(id.0)
 }
 
-/// Keeps a note of a check-in that stands against another note, as a private draft.
-pub async fn keep_note(push: &Push<'_>, checkin: Uuid, text: String) -> ApiResult<Uuid> {
+/// Keeps words of another collection that stand against those of `origin`, as a private draft.
+pub async fn keep_note(push: &Push<'_>, origin: Uuid, text: String) -> ApiResult<Uuid> {
     let draft = EntryCreate {
         template_id: rules::FREE_NOTE.to_owned(),
+        template_version: None,
         state: EntryState::Draft,
         title: None,
-        fields: EntryFields { text, emotions: Vec::new() },
+        fields: EntryFields::of("text", text),
         to_talk_about: false,
+        tags: Vec::new(),
     };
-    keep(push, checkin, draft).await
+    keep(push, origin, draft).await
 }

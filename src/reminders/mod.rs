@@ -2,6 +2,7 @@
 //! planned and what became of it. Whatever changes a session, a rule, a zone or a policy calls `replan_patient` in
 //! its own transaction.
 
+mod comments;
 mod dto;
 mod facts;
 mod ledger;
@@ -11,6 +12,7 @@ mod routes;
 pub mod rules;
 mod sync;
 
+pub use comments::{announce_comment, withdraw_comments};
 pub use dto::{Reminder, SessionReminder};
 pub use facts::{PatientFacts, hush_windows, parse_policy, session_facts, session_state};
 pub use ledger::{Mark, lock_screen_key, mark};
@@ -21,5 +23,7 @@ pub use sync::Reminders;
 
 /// `origin_kind` of a notification planned by a standing rule.
 pub const RULE: &str = "rule";
+/// `origin_kind` of a notification about a comment on a journal entry.
+pub const COMMENT: &str = "comment";
 /// `origin_kind` of a notification planned around a session.
 pub const SESSION: &str = "session";

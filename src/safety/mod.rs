@@ -1,10 +1,21 @@
-//! What is said at once when an answer calls for it. The words come from the embedded forms, in the account's
-//! language, and work without database or network.
+//! What helps in a crisis: what is said at once when an answer calls for it, whom to call, and the patient's own
+//! safety plan. Card and resources come from embedded content and work without database or network.
+
+mod dto;
+mod queries;
+mod resources;
+mod routes;
 
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+pub use self::{
+    dto::{CrisisResources, SafetyPlanContent},
+    queries::{find_plan, plan_place},
+    resources::{BadDirectory, Directory, STALE_AFTER_DAYS},
+    routes::router,
+};
 use crate::checkins::CrisisCard;
 
 #[derive(Deserialize)]

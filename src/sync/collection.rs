@@ -9,13 +9,19 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::SyncCollection;
-use crate::{db::WriteTx, error::ApiResult, validate::Validate, vault::DataKey};
+use crate::{
+    db::WriteTx,
+    error::ApiResult,
+    validate::Validate,
+    vault::{DataKey, Vault},
+};
 
 /// Whose rows are read, and how they are shown.
 pub struct Reader<'a, C> {
     pub conn: &'a C,
     pub patient: PatientId,
     pub key: &'a DataKey,
+    pub vault: &'a Vault,
     pub zone: &'a str,
     pub now: DateTime<Utc>,
     /// The language of crisis cards, where the answer is shown at once to the person who wrote.
@@ -78,6 +84,7 @@ pub struct Push<'a> {
     pub patient: PatientId,
     pub key: &'a DataKey,
     pub zone: &'a str,
+    pub locale: &'a str,
 }
 
 /// What became of a change to a row that had been changed elsewhere meanwhile.

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::{
     checkins::Checkin,
     error::FieldError,
+    goals::{GoalProgress, SyncedGoal},
     journal::SyncedEntry,
     reminders::Reminder,
     sessions::Session,
@@ -34,6 +35,10 @@ pub enum SyncCollection {
     DeliveryPolicy,
     /// Read only.
     Sessions,
+    /// With whom they are shared with. The notes of a goal that is deleted go with it.
+    Goals,
+    /// `fields` of a new one are `goal_id` and `note`.
+    GoalProgress,
 }
 
 /// From where on, and how much.
@@ -98,6 +103,8 @@ pub struct SyncPage {
     pub reminders: SyncChanges<Reminder>,
     pub delivery_policy: SyncChanges<SyncedDeliveryPolicy>,
     pub sessions: SyncChanges<Session>,
+    pub goals: SyncChanges<SyncedGoal>,
+    pub goal_progress: SyncChanges<GoalProgress>,
 }
 
 /// What a device did.
@@ -195,13 +202,21 @@ pub struct SyncRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub reminder: Option<Reminder>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub goal: Option<SyncedGoal>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub goal_progress: Option<GoalProgress>,
 }
 
 impl SyncRow {
     pub fn version(&self) -> Option<i32> {
         let checkin = self.checkin.as_ref().map(|row| row.version);
         let entry = self.journal_entry.as_ref().map(|row| row.entry.version);
-        checkin.or(entry).or(self.reminder.as_ref().map(|row| row.version))
+        let goal = self.goal.as_ref().map(|row| row.goal.version);
+        let note = self.goal_progress.as_ref().map(|row| row.version);
+        checkin.or(entry).or(self.reminder.as_ref().map(|row| row.version)).or(goal).or(note)
     }
 }
 

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     checkins::Checkins,
     error::{ApiError, ApiResult},
+    goals::{GoalNotes, Goals},
     journal::JournalEntries,
     reminders::Reminders,
     sessions::Sessions,
@@ -22,12 +23,14 @@ use crate::{
 
 /// Each collection with its table and the column that is its id there. The rank is the place in this list and part of
 /// what devices keep: append, never reorder.
-pub const TABLES: [(SyncCollection, &str, &str); 5] = [
+pub const TABLES: [(SyncCollection, &str, &str); 7] = [
     (SyncCollection::Checkins, "checkins", "id"),
     (SyncCollection::JournalEntries, "journal_entries", "id"),
     (SyncCollection::Reminders, "reminders", "id"),
     (SyncCollection::Sessions, "sessions", "id"),
     (SyncCollection::DeliveryPolicy, "delivery_policies", "patient_id"),
+    (SyncCollection::Goals, "goals", "id"),
+    (SyncCollection::GoalProgress, "goal_progress", "id"),
 ];
 
 /// Tombstones rank behind the rows of all collections.
@@ -129,15 +132,19 @@ async fn keys(
 
 async fn fill(reader: &Reader<'_, DatabaseConnection>, keys: &[Key], page: &mut SyncPage) -> ApiResult<()> {
     for (rank, (collection, ..)) in (1_i32..).zip(TABLES) {
-        use SyncCollection::{
-            Checkins as C, DeliveryPolicy as D, JournalEntries as J, Reminders as R, Sessions as S,
-        };
+        use SyncCollection as One;
         match collection {
-            C => page.checkins = changes::<Checkins>(reader, keys, rank).await?,
-            J => page.journal_entries = changes::<JournalEntries>(reader, keys, rank).await?,
-            R => page.reminders = changes::<Reminders>(reader, keys, rank).await?,
-            D => page.delivery_policy = changes::<DeliveryPolicy>(reader, keys, rank).await?,
-            S => page.sessions = changes::<Sessions>(reader, keys, rank).await?,
+            One::Checkins => page.checkins = changes::<Checkins>(reader, keys, rank).await?,
+            One::JournalEntries => {
+                page.journal_entries = changes::<JournalEntries>(reader, keys, rank).await?
+            }
+            One::Reminders => page.reminders = changes::<Reminders>(reader, keys, rank).await?,
+            One::DeliveryPolicy => {
+                page.delivery_policy = changes::<DeliveryPolicy>(reader, keys, rank).await?
+            }
+            One::Sessions => page.sessions = changes::<Sessions>(reader, keys, rank).await?,
+            One::Goals => page.goals = changes::<Goals>(reader, keys, rank).await?,
+            One::GoalProgress => page.goal_progress = changes::<GoalNotes>(reader, keys, rank).await?,
         }
     }
     Ok(())

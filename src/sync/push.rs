@@ -19,6 +19,7 @@ use crate::{
     checkins::Checkins,
     error::{ApiError, ApiResult, FieldError},
     extract::parse,
+    goals::{GoalNotes, Goals},
     journal::JournalEntries,
     reminders::{self, Reminders},
     validate::Validate,
@@ -117,12 +118,12 @@ fn result(op: &SyncOp, status: SyncStatus, copy: Option<Uuid>) -> SyncResult {
     SyncResult { id: op.id, status, version: None, problem: None, copy, current: None }
 }
 
-/// Where the words of a collection are kept that stand against others: those of a check-in become a page of the
-/// journal, because a second check-in would be counted.
+/// Where the words of a collection are kept that stand against others: mostly in the journal, because a second
+/// check-in or goal would be counted.
 fn copies_of(collection: SyncCollection) -> SyncCollection {
     match collection {
-        SyncCollection::Checkins => SyncCollection::JournalEntries,
-        other => other,
+        SyncCollection::Reminders => SyncCollection::Reminders,
+        _ => SyncCollection::JournalEntries,
     }
 }
 
@@ -151,6 +152,8 @@ async fn apply(push: &Push<'_>, step: Step<'_>) -> ApiResult<Effect> {
         SyncCollection::Checkins => of::<Checkins>(push, step).await,
         SyncCollection::JournalEntries => of::<JournalEntries>(push, step).await,
         SyncCollection::Reminders => of::<Reminders>(push, step).await,
+        SyncCollection::Goals => of::<Goals>(push, step).await,
+        SyncCollection::GoalProgress => of::<GoalNotes>(push, step).await,
         SyncCollection::DeliveryPolicy | SyncCollection::Sessions => {
             Err(at(step, "collection", "read_only", "is only read by devices; leave this operation out"))
         }
@@ -265,6 +268,8 @@ pub async fn show(
     let mut checkins = rows::<Checkins>(reader, ids(SyncCollection::Checkins)).await?;
     let mut entries = rows::<JournalEntries>(reader, ids(SyncCollection::JournalEntries)).await?;
     let mut reminders = rows::<Reminders>(reader, ids(SyncCollection::Reminders)).await?;
+    let mut goals = rows::<Goals>(reader, ids(SyncCollection::Goals)).await?;
+    let mut notes = rows::<GoalNotes>(reader, ids(SyncCollection::GoalProgress)).await?;
     for ((op, _), result) in ops.iter().zip(results).rev() {
         if result.status == SyncStatus::Refused {
             continue;
@@ -274,6 +279,8 @@ pub async fn show(
             SyncCollection::Checkins => row.checkin = checkins.remove(&op.id),
             SyncCollection::JournalEntries => row.journal_entry = entries.remove(&op.id),
             SyncCollection::Reminders => row.reminder = reminders.remove(&op.id),
+            SyncCollection::Goals => row.goal = goals.remove(&op.id),
+            SyncCollection::GoalProgress => row.goal_progress = notes.remove(&op.id),
             SyncCollection::DeliveryPolicy | SyncCollection::Sessions => {}
         }
         result.version = row.version();

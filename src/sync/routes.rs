@@ -38,6 +38,7 @@ async fn pull_changes(
         conn: app.db.reader(),
         patient: me.id(),
         key: &me.key,
+        vault: &app.vault,
         zone: &me.zone,
         now: app.clock.now(),
         card: None,
@@ -60,10 +61,17 @@ async fn push_changes(
     let results = app
         .db
         .write(&me.writing(), async |tx| {
-            let push = Push { tx, patient: me.id(), key: &me.key, zone: &me.zone };
+            let push = Push { tx, patient: me.id(), key: &me.key, zone: &me.zone, locale: &me.locale };
             let mut results = push::run(&push, &ops).await?;
-            let (conn, now, card) = (tx.conn(), tx.now(), Some(me.locale.as_str()));
-            let reader = Reader { conn, patient: me.id(), key: &me.key, zone: &me.zone, now, card };
+            let reader = Reader {
+                conn: tx.conn(),
+                patient: me.id(),
+                key: &me.key,
+                vault: &app.vault,
+                zone: &me.zone,
+                now: tx.now(),
+                card: Some(&me.locale),
+            };
             push::show(&reader, &ops, &mut results).await?;
             Ok(results)
         })

@@ -9,6 +9,7 @@ use things::Thing;
 pub use things::{assign, receipt, subscription};
 
 use crate::{
+    attachments::wav,
     harness::{Person, Reply, TestApp, both_engines},
     openapi::{Operation, operations},
 };
@@ -32,6 +33,7 @@ const OPEN: [u16; 9] = [200; 9];
 const ANYBODY: [u16; 9] = [401, 200, 200, 200, 200, 200, 200, 200, 401];
 const ANYBODY_CREATES: [u16; 9] = [401, 201, 201, 201, 201, 201, 201, 201, 401];
 const PATIENTS: [u16; 9] = [401, 200, 200, 403, 403, 403, 403, 403, 401];
+const PATIENTS_204: [u16; 9] = [401, 204, 204, 403, 403, 403, 403, 403, 401];
 const PATIENTS_CREATE: [u16; 9] = [401, 201, 201, 403, 403, 403, 403, 403, 401];
 const HERS: [u16; 9] = [401, 200, 404, 403, 403, 403, 403, 403, 401];
 const HERS_204: [u16; 9] = [401, 204, 404, 403, 403, 403, 403, 403, 401];
@@ -67,9 +69,20 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("get_checkin", HERS),
     ("update_checkin", HERS),
     ("delete_checkin", HERS_204),
+    ("list_journal_templates", OPEN),
     ("create_journal_entry", PATIENTS_CREATE),
     ("list_journal_entries", PATIENTS),
     ("get_journal_entry", HERS),
+    ("search_journal_entries", PATIENTS),
+    ("list_journal_revisions", HERS),
+    ("get_journal_revision", HERS),
+    ("preview_journal_entry", HERS),
+    ("create_journal_comment", [401, 201, 404, 403, 403, 403, 403, 403, 401]),
+    ("list_journal_comments", HERS),
+    ("delete_journal_comment", HERS_204),
+    ("create_shared_comment", HER_THERAPIST_CREATES),
+    ("list_shared_comments", HER_THERAPIST),
+    ("delete_shared_comment", [401, 403, 403, 404, 204, 404, 404, 403, 401]),
     ("update_journal_entry", HERS),
     ("delete_journal_entry", HERS_204),
     ("list_journal_shares", HERS),
@@ -102,6 +115,45 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("test_push_subscription", HER_DEVICE),
     ("pull_changes", PATIENTS),
     ("push_changes", PATIENTS),
+    ("get_crisis_resources", OPEN),
+    ("get_safety_plan", PATIENTS),
+    // Everybody has a plan of their own; another patient's is not at version 1.
+    ("put_safety_plan", [401, 200, 412, 403, 403, 403, 403, 403, 401]),
+    ("list_prompts", PATIENTS),
+    ("get_todays_prompt", PATIENTS),
+    ("put_prompt_favourite", PATIENTS_204),
+    ("delete_prompt_favourite", PATIENTS_204),
+    ("get_session_intention", HERS),
+    ("update_session_intention", HERS),
+    ("list_session_readiness", HERS),
+    ("put_session_readiness", HERS),
+    ("get_session_preparation", HER_THERAPIST),
+    ("get_checkin_trend", PATIENTS),
+    ("get_patient_checkin_trend", HER_THERAPIST),
+    ("list_goal_templates", OPEN),
+    ("create_goal", PATIENTS_CREATE),
+    ("list_goals", PATIENTS),
+    ("get_goal", HERS),
+    ("update_goal", HERS),
+    ("delete_goal", HERS_204),
+    ("agree_to_goal", HERS),
+    ("create_goal_progress", [401, 201, 404, 403, 403, 403, 403, 403, 401]),
+    ("list_goal_progress", HERS),
+    ("update_goal_progress", HERS),
+    ("delete_goal_progress", HERS_204),
+    ("list_goal_shares", HERS),
+    ("put_goal_share", HERS),
+    ("delete_goal_share", HERS_204),
+    ("propose_goal", HER_THERAPIST_CREATES),
+    ("list_patient_goals", HER_THERAPIST),
+    ("get_patient_goal", HER_THERAPIST),
+    ("create_attachment", [401, 201, 404, 403, 403, 403, 403, 403, 401]),
+    ("list_attachments", HERS),
+    ("get_attachment", HERS),
+    ("put_attachment_part", HERS),
+    ("complete_attachment", HERS),
+    ("delete_attachment", HERS_204),
+    ("get_shared_attachment", HER_THERAPIST),
 ];
 
 fn row(id: &str) -> [u16; 9] {
@@ -147,10 +199,24 @@ impl World {
 
     async fn ask(&self, who: &Person, operation: &Operation, thing: &Thing) -> Reply {
         let mut path = operation.path.replace("{patient_id}", &thing.patient);
-        for (name, value) in [("{id}", &thing.id), ("{member_id}", &thing.member), ("{code}", &thing.id)] {
+        let names = [
+            ("{id}", &thing.id),
+            ("{member_id}", &thing.member),
+            ("{code}", &thing.id),
+            ("{prompt_id}", &thing.id),
+            ("{item}", &"questions-noted".to_owned()),
+            ("{revision}", &"1".to_owned()),
+        ];
+        for (name, value) in names {
             path = path.replace(name, value);
         }
+        path = path.replace("{attachment_id}", &thing.attachment).replace("{number}", "0");
         assert!(!path.contains('{'), "{}: fill {path}", operation.id);
+        match operation.id.as_str() {
+            "preview_journal_entry" => path.push_str(&format!("?member_id={}", thing.member)),
+            "search_journal_entries" => path.push_str("?q=words"),
+            _ => {}
+        }
         let method: Method = operation.method.parse().unwrap();
         let takes_version = operation.spec["parameters"]
             .as_array()
@@ -161,6 +227,9 @@ impl World {
         }
         if let Value::Object(_) = &thing.body {
             request = request.json(&thing.body);
+        }
+        if operation.id == "put_attachment_part" {
+            request = request.bytes(wav(100)).header("content-type", "application/octet-stream");
         }
         request.send().await
     }

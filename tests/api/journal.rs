@@ -233,11 +233,12 @@ async fn a_deleted_entry_is_gone_for_everybody(app: TestApp) {
     let entry = ana.entry("gone").await;
     ana.patch(&own(&entry), 1, &json!({"title": "gone too"})).await.expect(200);
     ana.share(&entry, &bo, &json!({"frozen": true})).await.expect(200);
+    ana.post(&format!("{}/comments", own(&entry)), &json!({"text": "gone too"})).await.expect(201);
     ana.delete_at(&own(&entry), 2).await.expect(204);
     ana.get(&own(&entry)).await.refused(404, "not_found");
     ana.get(&format!("{}/shares", own(&entry))).await.refused(404, "not_found");
     seen(&bo, &ana, &entry).await.refused(404, "not_found");
-    for table in ["journal_entries", "journal_revisions", "journal_shares"] {
+    for table in ["journal_entries", "journal_revisions", "journal_shares", "journal_comments"] {
         assert_eq!(app.count(table).await, 0, "{table}");
     }
     assert_eq!(app.count("tombstones").await, 1);

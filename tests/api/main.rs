@@ -9,20 +9,31 @@
 mod harness;
 
 mod accounts;
+mod attachments;
 mod attacks;
 mod authz;
 mod care;
 mod checkins;
+mod goals;
+mod goals_shared;
 mod journal;
+mod journal_comments;
+mod journal_find;
+mod journal_forms;
 mod malformed;
 mod openapi;
 mod outages;
 mod plaintext;
+mod preparation;
+mod prompts;
 mod reminders;
+mod safety;
 mod schema;
 mod sealing;
 mod sessions;
+mod statements;
 mod sync;
+mod trend;
 
 use afterglow::db::Engine;
 

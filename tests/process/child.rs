@@ -126,6 +126,10 @@ impl Running {
         panic!("it does not serve: {}", self.said());
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by name, such as `STOP`.
     pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();

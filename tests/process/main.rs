@@ -10,6 +10,7 @@
 #[path = "../api/harness/mod.rs"]
 mod harness;
 
+mod attachments;
 mod child;
 mod practice;
 mod world;

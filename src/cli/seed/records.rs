@@ -155,6 +155,7 @@ fn entry(app: &AppState, args: &SeedArgs, patient: &Patient, age: usize, batch: 
         created_at: Set(written),
         updated_at: Set(written),
         conflict_of: Set(None),
+        tags_sealed: Set(None),
     });
     // The latest is always among them, so that a load tool knows one that can be read.
     if args.share_every > 0 && age.is_multiple_of(args.share_every) {
@@ -178,10 +179,7 @@ fn revise(
 ) -> journal_revisions::ActiveModel {
     let body = Body {
         title: (age.is_multiple_of(2)).then(|| "The morning after".to_owned()),
-        fields: EntryFields {
-            text: ENTRIES[(patient.number + age) % ENTRIES.len()].to_owned(),
-            emotions: Vec::new(),
-        },
+        fields: EntryFields::of("text", ENTRIES[(patient.number + age) % ENTRIES.len()]),
     };
     journal_revisions::ActiveModel {
         patient_id: Set(patient.id),

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::World;
+use crate::attachments::wav;
 use crate::harness::{PASSWORD, Person, TestApp, email, id_of, registration};
 
 /// What a request is about.
@@ -17,6 +18,8 @@ pub struct Thing {
     pub id: String,
     pub member: String,
     pub body: Value,
+    /// An attachment of the entry in `id`.
+    pub attachment: String,
 }
 
 /// A public key and a secret as a browser makes them.
@@ -64,7 +67,13 @@ impl World {
     /// The same request about what is not there.
     pub fn nothing(&self, thing: &Thing) -> Thing {
         let id = || new_uuid(&self.app).to_string();
-        Thing { patient: id(), id: id(), member: thing.member.clone(), body: thing.body.clone() }
+        Thing {
+            patient: id(),
+            id: id(),
+            member: thing.member.clone(),
+            body: thing.body.clone(),
+            attachment: id(),
+        }
     }
 
     /// Somebody who is logged out stays logged out, also when the clock has moved on.
@@ -110,8 +119,28 @@ impl World {
             "update_checkin" => (id_of(&ana.checkin(5).await), json!({"mood": 4})),
             "create_journal_entry" => (String::new(), json!({"fields": {"text": "words"}})),
             "update_journal_entry" => (ana.entry("hers").await, json!({"title": "hers still"})),
-            "get_journal_entry" | "delete_journal_entry" | "list_journal_shares" => {
-                (ana.entry("hers").await, Value::Null)
+            "get_journal_entry"
+            | "delete_journal_entry"
+            | "list_journal_shares"
+            | "list_journal_revisions"
+            | "get_journal_revision"
+            | "preview_journal_entry"
+            | "list_journal_comments" => (ana.entry("hers").await, Value::Null),
+            "create_journal_comment" => (ana.entry("hers").await, json!({"text": "a word"})),
+            "create_shared_comment" | "list_shared_comments" => {
+                let entry = ana.entry("shared with Bo").await;
+                ana.share(&entry, bo, &json!({})).await.expect(200);
+                (entry, json!({"text": "a word"}))
+            }
+            "delete_journal_comment" => {
+                let path = format!("/v1/journal/entries/{}/comments", ana.entry("hers").await);
+                (id_of(&ana.post(&path, &json!({"text": "a word"})).await.expect(201)), Value::Null)
+            }
+            "delete_shared_comment" => {
+                let entry = ana.entry("shared with Bo").await;
+                ana.share(&entry, bo, &json!({})).await.expect(200);
+                let path = format!("/v1/patients/{}/journal/entries/{entry}/comments", ana.id);
+                (id_of(&bo.post(&path, &json!({"text": "a word"})).await.expect(201)), Value::Null)
             }
             "put_journal_share" => (ana.entry("hers").await, json!({})),
             "delete_journal_share" | "get_shared_entry" | "list_shared_entries" => {
@@ -150,13 +179,75 @@ impl World {
                 self.keep_only_subscription(&id).await;
                 (id, Value::Null)
             }
+            "put_safety_plan" => {
+                let sql = "DELETE FROM safety_plans WHERE patient_id = $1";
+                self.app.execute(sql, vec![ana.id.into()]).await;
+                let body = json!({"coping": ["a walk"]});
+                let first =
+                    ana.request(Method::PUT, "/v1/safety-plan").await.if_match(0).json(&body).send().await;
+                first.expect(200);
+                (String::new(), body)
+            }
+            "get_session_intention" | "list_session_readiness" | "get_session_preparation" => {
+                (self.session().await, Value::Null)
+            }
+            "update_session_intention" => (self.session().await, json!({"text": "to listen"})),
+            "put_session_readiness" => (self.session().await, json!({"done": true})),
+            "put_prompt_favourite" | "delete_prompt_favourite" => ("ground-five-senses".into(), Value::Null),
+            "create_goal" | "propose_goal" => (String::new(), json!({"title": "write more"})),
+            "update_goal" => (ana.goal("hers").await, json!({"title": "hers still"})),
+            "get_goal" | "delete_goal" | "list_goal_progress" | "list_goal_shares" => {
+                (ana.goal("hers").await, Value::Null)
+            }
+            "create_goal_progress" => (ana.goal("hers").await, json!({"note": "it goes well"})),
+            "update_goal_progress" => (self.progress().await, json!({"note": "it goes better"})),
+            "delete_goal_progress" => (self.progress().await, Value::Null),
+            "put_goal_share" => (ana.goal("hers").await, json!({})),
+            "delete_goal_share" | "get_patient_goal" => {
+                let goal = ana.goal("shared with Bo").await;
+                ana.share_goal(&goal, bo, &json!({})).await.expect(200);
+                (goal, Value::Null)
+            }
+            "agree_to_goal" => (bo.propose(ana, "as we discussed").await, Value::Null),
+            "create_attachment" => {
+                let body = json!({"field": "voice", "media_type": "audio/wav", "bytes": 10});
+                (ana.impressions().await, body)
+            }
+            "list_attachments"
+            | "get_attachment"
+            | "put_attachment_part"
+            | "complete_attachment"
+            | "delete_attachment"
+            | "get_shared_attachment" => (ana.impressions().await, Value::Null),
             _ => (String::new(), Value::Null),
         };
-        Thing { patient: ana.id.to_string(), id, member: bo.id.to_string(), body }
+        let attachment = self.attachment(operation, &id).await;
+        Thing { patient: ana.id.to_string(), id, member: bo.id.to_string(), body, attachment }
+    }
+
+    /// An attachment of Ana's in the state that the operation needs.
+    async fn attachment(&self, operation: &str, entry: &str) -> String {
+        let (ana, file) = (&self.ana, wav(100));
+        match operation {
+            "put_attachment_part" => ana.announce(entry, "voice", "audio/wav", file.len()).await,
+            "complete_attachment" => ana.send_file(entry, "voice", "audio/wav", &file).await,
+            "get_attachment" | "delete_attachment" => ana.voice_note(entry, &file).await,
+            "get_shared_attachment" => {
+                let id = ana.voice_note(entry, &file).await;
+                ana.share(entry, &self.bo, &json!({})).await.expect(200);
+                id
+            }
+            _ => String::new(),
+        }
     }
 
     fn next_week(&self) -> String {
         (self.app.now() + Duration::days(7)).to_rfc3339()
+    }
+
+    async fn progress(&self) -> String {
+        let path = format!("/v1/goals/{}/progress", self.ana.goal("hers").await);
+        id_of(&self.ana.post(&path, &json!({"note": "it goes"})).await.expect(201))
     }
 
     /// Nobody listens there, so a test push ends at once.

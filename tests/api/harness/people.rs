@@ -258,6 +258,21 @@ impl Person {
         self.delete(&format!("/v1/journal/entries/{entry}/shares/{}", with.id)).await
     }
 
+    /// Sets a goal and returns its id.
+    pub async fn goal(&self, title: &str) -> String {
+        id_of(&self.post("/v1/goals", &json!({ "title": title })).await.expect(201))
+    }
+
+    /// Proposes a goal to a patient and returns its id.
+    pub async fn propose(&self, patient: &Person, title: &str) -> String {
+        let path = format!("/v1/patients/{}/goals", patient.id);
+        id_of(&self.post(&path, &json!({ "title": title })).await.expect(201))
+    }
+
+    pub async fn share_goal(&self, goal: &str, with: &Person, how: &Value) -> Reply {
+        self.put(&format!("/v1/goals/{goal}/shares/{}", with.id), how).await
+    }
+
     /// Schedules a session of a patient; `kind` integration, at noon UTC so many days from now.
     pub async fn schedule(&self, patient: &Person, kind: &str, starts_at: DateTime<Utc>) -> Value {
         let body = json!({"kind": kind, "starts_at": starts_at.to_rfc3339()});

@@ -14,6 +14,9 @@ both_engines![
     two_texts_of_one_entry_are_both_kept,
     two_notes_of_one_checkin_are_both_kept,
     words_of_a_reminder_are_both_kept,
+    words_of_a_goal_and_of_its_notes_are_both_kept,
+    what_a_late_change_of_an_entry_says_has_to_fit_its_form,
+    tags_of_both_come_together,
     what_is_no_text_is_laid_over_what_is_there,
     an_edit_wins_over_a_deletion,
     a_deletion_of_what_was_not_seen_is_a_conflict,
@@ -176,4 +179,64 @@ async fn further_changes_before_the_answer_follow_the_first(app: TestApp) {
     ];
     assert!(push(&ana, &quick).await.iter().all(|result| result["status"] == "applied"));
     assert_eq!(app.count("checkins").await, 0);
+}
+
+async fn words_of_a_goal_and_of_its_notes_are_both_kept(app: TestApp) {
+    let ana = app.patient("ana").await;
+    let (goal, note) = (new_id(&app), new_id(&app));
+    let row = ("goals", goal);
+    let steps = json!([{"text": "Find a pen"}]);
+    let made = [
+        op(&app, "create", row, None, json!({"title": "Write", "description": "a", "steps": steps})),
+        op(&app, "create", ("goal_progress", note), None, json!({"goal_id": goal, "note": "Monday"})),
+    ];
+    assert!(push(&ana, &made).await.iter().all(|result| result["status"] == "applied"));
+    let path = format!("/v1/goals/{goal}");
+    let step = ana.get(&path).await.expect(200)["steps"][0]["id"].clone();
+    ana.patch(&path, 1, &json!({"title": "Write daily"})).await.expect(200);
+    let late = json!({"title": "Write weekly", "lifecycle_status": "on_hold", "steps":
+        [{"id": step, "text": "Find a pen", "done_at": app.now()}, {"text": "Find paper"}]});
+    let result = push_one(&ana, &op(&app, "update", row, Some(1), late.clone()), "conflict").await;
+    let kept = ana.get(&path).await.expect(200);
+    assert_eq!((&kept["title"], &kept["lifecycle_status"]), (&json!("Write daily"), &json!("on_hold")));
+    assert!(kept["steps"][0]["done_at"].is_string() && kept["steps"].as_array().unwrap().len() == 1);
+    let copy = entry_of(&ana, result["copy"]["id"].as_str().unwrap()).await;
+    assert_eq!(copy["fields"]["text"], "Write weekly\n\nFind paper");
+    assert_eq!((&copy["conflict_of"], &copy["state"]), (&json!(goal), &json!("draft")));
+    let same = json!({"title": "Write daily", "lifecycle_status": "on_hold"});
+    push_one(&ana, &op(&app, "update", row, Some(1), same), "duplicate").await;
+
+    ana.patch(&format!("/v1/goal-progress/{note}"), 1, &json!({"note": "Tuesday"})).await.expect(200);
+    let late = op(&app, "update", ("goal_progress", note), Some(1), json!({"note": "Sunday"}));
+    let result = push_one(&ana, &late, "conflict").await;
+    assert_eq!(result["current"]["goal_progress"]["note"], "Tuesday");
+    assert_eq!(entry_of(&ana, result["copy"]["id"].as_str().unwrap()).await["fields"]["text"], "Sunday");
+    let lost = json!({"goal_id": new_id(&app), "note": "words"});
+    let result =
+        push_one(&ana, &op(&app, "create", ("goal_progress", new_id(&app)), None, lost), "refused").await;
+    assert_eq!(result["problem"]["errors"][0]["pointer"], "/ops/0/fields/goal_id");
+}
+
+async fn what_a_late_change_of_an_entry_says_has_to_fit_its_form(app: TestApp) {
+    let ana = app.patient("ana").await;
+    let entry = ana.entry("a").await;
+    ana.patch(&format!("/v1/journal/entries/{entry}"), 1, &text("b")).await.expect(200);
+    for wrong in [json!({"text": ""}), json!({"text": "x".repeat(20_001)}), json!({"text": "c", "colour": 1})]
+    {
+        let late = op(&app, "update", (ENTRIES, entry.parse().unwrap()), Some(1), json!({ "fields": wrong }));
+        push_one(&ana, &late, "refused").await;
+    }
+    assert_eq!(app.count("journal_entries").await, 1);
+}
+
+async fn tags_of_both_come_together(app: TestApp) {
+    let ana = app.patient("ana").await;
+    let entry = ana.entry("a").await;
+    ana.patch(&format!("/v1/journal/entries/{entry}"), 1, &json!({"tags": ["river"]})).await.expect(200);
+    let row = (ENTRIES, entry.parse().unwrap());
+    push_one(&ana, &op(&app, "update", row, Some(1), json!({"tags": ["sleep"]})), "applied").await;
+    assert_eq!(entry_of(&ana, &entry).await["tags"], json!(["river", "sleep"]));
+    push_one(&ana, &op(&app, "update", row, Some(1), json!({"tags": ["sleep"]})), "duplicate").await;
+    push_one(&ana, &op(&app, "update", row, Some(1), json!({"tags": null})), "duplicate").await;
+    assert_eq!(entry_of(&ana, &entry).await["tags"], json!(["river", "sleep"]));
 }

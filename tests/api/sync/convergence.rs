@@ -55,7 +55,9 @@ async fn kept(app: &TestApp, who: &Person, fresh: &Phone) -> BTreeSet<String> {
         let entry = JournalEntryId(row.try_get::<Uuid>("", "entry_id").unwrap());
         let place = revision_place(entry, row.try_get::<i32>("", "revision").unwrap());
         let sealed: Vec<u8> = row.try_get("", "body_sealed").unwrap();
-        all.insert(key.open_json::<Body>(place, &sealed).unwrap().fields.text);
+        all.insert(
+            key.open_json::<Body>(place, &sealed).unwrap().fields.0["text"].as_str().unwrap().to_owned(),
+        );
     }
     all.extend(fresh.rows().values().filter_map(|row| row["note"].as_str().map(str::to_owned)));
     all

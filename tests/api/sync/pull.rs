@@ -11,6 +11,8 @@ both_engines![
     a_page_that_ends_inside_one_transaction_loses_nothing,
     a_deleted_row_is_named_and_one_that_came_back_is_not,
     shares_and_the_end_of_care_travel_with_their_entry,
+    comments_and_tags_travel_with_their_entry,
+    goals_and_their_notes_travel,
     sessions_and_the_delivery_policy_are_read,
     a_device_that_was_away_too_long_begins_again,
     old_deletions_do_not_stop_a_device_that_begins,
@@ -20,7 +22,8 @@ both_engines![
 ];
 
 fn total(pages: &[Value]) -> usize {
-    let parts = ["checkins", "journal_entries", "reminders", "sessions", "delivery_policy"];
+    let parts =
+        ["checkins", "journal_entries", "reminders", "sessions", "delivery_policy", "goals", "goal_progress"];
     let count = |page: &Value, part: &str| {
         page[part]["upserts"].as_array().unwrap().len() + page[part]["deleted"].as_array().unwrap().len()
     };
@@ -114,6 +117,39 @@ async fn shares_and_the_end_of_care_travel_with_their_entry(app: TestApp) {
     let (all, _) = pages(&ana, Some(&next), 100).await;
     assert_eq!(ids(&all, "journal_entries", "upserts"), [entry]);
     assert_eq!(all[0]["journal_entries"]["upserts"][0]["shares"], json!([]));
+}
+
+async fn comments_and_tags_travel_with_their_entry(app: TestApp) {
+    let (ana, bo) = (app.patient("ana").await, app.therapist("bo").await);
+    let entry = ana.entry("for Bo").await;
+    ana.patch(&format!("/v1/journal/entries/{entry}"), 1, &json!({"tags": ["river"]})).await.expect(200);
+    ana.share(&entry, &bo, &json!({})).await.expect(200);
+    let (_, next) = pages(&ana, None, 100).await;
+    let path = format!("/v1/patients/{}/journal/entries/{entry}/comments", ana.id);
+    let comment = bo.post(&path, &json!({"text": "Thank you."})).await.expect(201);
+    let (all, _) = pages(&ana, Some(&next), 100).await;
+    let seen = &all[0]["journal_entries"]["upserts"][0];
+    assert_eq!((&seen["tags"], seen["comments"].as_array().unwrap().len()), (&json!(["river"]), 1));
+    assert_eq!(
+        (&seen["comments"][0]["id"], &seen["comments"][0]["text"]),
+        (&comment["id"], &json!("Thank you."))
+    );
+}
+
+async fn goals_and_their_notes_travel(app: TestApp) {
+    let (ana, bo) = (app.patient("ana").await, app.therapist("bo").await);
+    let goal = ana.post("/v1/goals", &json!({"title": "Write"})).await.expect(201);
+    let path = format!("/v1/goals/{}", id_of(&goal));
+    let note = ana.post(&format!("{path}/progress"), &json!({"note": "Monday"})).await.expect(201);
+    ana.share_goal(goal["id"].as_str().unwrap(), &bo, &json!({})).await.expect(200);
+    let (all, next) = pages(&ana, None, 1).await;
+    assert_eq!(ids(&all, "goals", "upserts"), [id_of(&goal)]);
+    assert_eq!(ids(&all, "goal_progress", "upserts"), [id_of(&note)]);
+    let shared = all.iter().find_map(|page| page["goals"]["upserts"].get(0)).unwrap();
+    assert_eq!((&shared["title"], &shared["shares"][0]["member_id"]), (&json!("Write"), &json!(bo.id)));
+    let version = ana.get(&path).await.expect(200)["version"].as_i64().unwrap();
+    ana.delete_at(&path, version).await.expect(204);
+    assert_eq!(ids(&pages(&ana, Some(&next), 100).await.0, "goals", "deleted"), [id_of(&goal)]);
 }
 
 async fn sessions_and_the_delivery_policy_are_read(app: TestApp) {

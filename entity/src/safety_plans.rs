@@ -1,0 +1,35 @@
+//! What a patient wrote for a hard hour.
+
+use sea_orm::entity::prelude::*;
+
+use crate::data_map::{Class, ColumnRule, Erasure, Export, Form, KeyOwner, Owner, TableRule};
+use crate::ids::PatientId;
+
+/// What a patient wrote for a hard hour.
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "safety_plans")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub patient_id: PatientId,
+    pub version: i32,
+    pub sync_seq: i64,
+    pub plan_sealed: Vec<u8>,
+    pub updated_at: DateTimeUtc,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// How each column is classed, stored, exported and erased.
+pub const RULES: TableRule = TableRule {
+    table: "safety_plans",
+    owner: Owner::Patient("patient_id"),
+    erasure: Erasure::RowsGo,
+    columns: &[
+        ColumnRule::new("patient_id", Class::Reference, Form::Clear, Export::Yes),
+        ColumnRule::new("version", Class::Bookkeeping, Form::Clear, Export::No("internal bookkeeping")),
+        ColumnRule::new("sync_seq", Class::Bookkeeping, Form::Clear, Export::No("internal bookkeeping")),
+        ColumnRule::new("plan_sealed", Class::Health, Form::Sealed(KeyOwner::Patient), Export::Yes),
+        ColumnRule::new("updated_at", Class::Time, Form::Clear, Export::Yes),
+    ],
+};

@@ -1,0 +1,14 @@
+//! Short exercises: the catalogue, a patient's favourites, and one for today.
+
+mod catalogue;
+mod dto;
+mod queries;
+mod routes;
+mod rules;
+
+pub use self::{
+    catalogue::{Prompt, catalogue},
+    dto::OfferedPrompt,
+    queries::{offer, view},
+    routes::router,
+};

@@ -1,0 +1,348 @@
+//! No list asks the database more often because it is longer. Statements are counted where sea-orm sends them.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use afterglow::accounts::{Capabilities, Capability, NewAccount, create_account};
+use chrono::Duration;
+use entity::{
+    TABLES,
+    ids::{AccountId, ClinicId},
+};
+use sea_orm::{TransactionTrait, Value as Parameter};
+use serde_json::{Value, json};
+use tracing::{Subscriber, instrument::WithSubscriber, span::Attributes};
+use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt};
+use uuid::Uuid;
+
+use crate::{
+    authz::{assign, subscription},
+    harness::{Person, Reply, TestApp, both_engines, email, id_of},
+    openapi::{document, operations},
+};
+
+both_engines![no_list_asks_more_often_when_it_is_longer, the_count_is_of_what_was_sent];
+
+/// Counts what sea-orm sends to a database, by the spans it opens for each statement.
+struct Statements(Arc<AtomicUsize>);
+
+const SENT: [&str; 5] = ["execute_raw", "execute_unprepared", "query_one_raw", "query_all_raw", "stream_raw"];
+
+impl<S: Subscriber> Layer<S> for Statements {
+    fn on_new_span(&self, attributes: &Attributes<'_>, _: &tracing::span::Id, _: Context<'_, S>) {
+        let span = attributes.metadata();
+        if span.target().starts_with("sea_orm::database") && SENT.contains(&span.name()) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// How many statements some work sends, in its own task.
+async fn counted<T>(work: impl Future<Output = T>) -> (T, usize) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let subscriber = tracing_subscriber::registry().with(Statements(count.clone()));
+    let value = work.with_subscriber(subscriber).await;
+    (value, count.load(Ordering::Relaxed))
+}
+
+async fn the_count_is_of_what_was_sent(app: TestApp) {
+    assert_eq!(counted(async {}).await.1, 0);
+    for wanted in [1, 7] {
+        let work = async {
+            for _ in 0..wanted {
+                app.query("SELECT 1 AS n", vec![]).await;
+            }
+        };
+        assert_eq!(counted(work).await.1, wanted);
+    }
+    let ana = app.patient("ana").await;
+    let request = ana.request(axum::http::Method::GET, "/v1/checkins").await;
+    assert_eq!(counted(request.send()).await.1, 2, "who is asking, and the page");
+}
+
+/// Lists whose items are part of the program.
+const WITHOUT_DATABASE: [&str; 1] = ["list_goal_templates"];
+
+/// A few rows and many: a thousand, or as many as anybody can have.
+const SIZES: &[(&str, usize, usize)] = &[
+    ("list_care_team", 10, 100),
+    ("list_checkins", 10, 1_000),
+    ("list_devices", 10, 100),
+    ("list_goal_progress", 10, 1_000),
+    ("list_goal_shares", 10, 100),
+    ("list_goals", 10, 1_000),
+    ("list_invitations", 10, 100),
+    ("list_journal_entries", 10, 1_000),
+    ("list_journal_shares", 10, 100),
+    ("list_notifications", 10, 1_000),
+    ("list_patient_goals", 10, 1_000),
+    ("list_patient_sessions", 10, 1_000),
+    ("list_push_subscriptions", 10, 20),
+    ("list_reminders", 10, 50),
+    ("list_sessions", 10, 1_000),
+    ("list_shared_entries", 10, 1_000),
+];
+
+/// Every operation whose answer has `items`.
+fn lists() -> Vec<String> {
+    let document = document();
+    let is_list = |spec: &Value| {
+        let answer = &spec["responses"]["200"]["content"]["application/json"]["schema"]["$ref"];
+        let schema = answer.as_str().and_then(|name| document.pointer(name.trim_start_matches('#')));
+        schema.is_some_and(|schema| schema["properties"]["items"]["type"] == "array")
+    };
+    operations()
+        .into_iter()
+        .filter(|operation| operation.method == "GET" && is_list(&operation.spec))
+        .map(|operation| operation.id)
+        .collect()
+}
+
+#[test]
+fn every_list_has_its_sizes() {
+    let mut known: Vec<&str> = SIZES.iter().map(|(id, _, _)| *id).chain(WITHOUT_DATABASE).collect();
+    known.sort_unstable();
+    assert_eq!(
+        lists(),
+        known,
+        "a new list: say in SIZES how long it gets, and in World how its rows are made"
+    );
+}
+
+async fn no_list_asks_more_often_when_it_is_longer(app: TestApp) {
+    let mut wrong = Vec::new();
+    // Asked by nobody: whoever is logged in is looked up for their language.
+    for id in WITHOUT_DATABASE {
+        let operation = operations().into_iter().find(|operation| operation.id == id).unwrap();
+        let request = app.anon().request(axum::http::Method::GET, &operation.path).await;
+        let (reply, count) = counted(request.send()).await;
+        reply.expect(200);
+        assert_eq!(count, 0, "{id}");
+    }
+    for (id, few, many) in SIZES {
+        let mut world = World::new(&app, id).await;
+        world.grow(id, 0, *few).await;
+        let short = world.statements(id, *few).await;
+        world.grow(id, *few, *many).await;
+        let long = world.statements(id, *many).await;
+        if short == 0 || short != long {
+            wrong.push(format!("{id}: {short} statements for {few} rows, {long} for {many}"));
+        }
+        println!("{id}: {long}");
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// A patient of one list's own, and what its rows belong to.
+struct World {
+    app: TestApp,
+    ana: Person,
+    bo: Person,
+    /// The entry or goal that the list is about.
+    about: String,
+    /// The first row, which others are copies of.
+    first: Uuid,
+}
+
+/// A table, the column that holds the new id, and what else differs in the copy.
+type Copied<'a> = (&'a str, &'a str, &'a [(&'a str, Parameter)]);
+
+/// Rows beyond a page are copies that nobody opens.
+const OPENED: usize = 120;
+
+impl World {
+    async fn new(app: &TestApp, id: &str) -> Self {
+        let name = id.replace('_', "-");
+        let bo = app.therapist(&format!("t-{name}")).await;
+        let ana = app.patient_of(&bo, &format!("p-{name}")).await;
+        let about = match id {
+            "list_journal_shares" => ana.entry("hers").await,
+            "list_goal_shares" | "list_goal_progress" => ana.goal("hers").await,
+            _ => String::new(),
+        };
+        Self { app: app.clone(), ana, bo, about, first: Uuid::nil() }
+    }
+
+    /// Asks for the list once, and returns how many statements that took.
+    async fn statements(&self, id: &str, rows: usize) -> usize {
+        let operation = operations().into_iter().find(|operation| operation.id == id).unwrap();
+        let path =
+            operation.path.replace("{patient_id}", &self.ana.id.to_string()).replace("{id}", &self.about);
+        let pages = operation.spec["parameters"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|one| one["name"] == "limit"));
+        let path = if pages { format!("{path}?limit=100") } else { path };
+        let theirs = operation.path.contains("patient_id") || id == "list_invitations";
+        let who = if theirs { &self.bo } else { &self.ana };
+        let request = who.request(axum::http::Method::GET, &path).await;
+        let (reply, count): (Reply, usize) = counted(request.send()).await;
+        let body = reply.expect(200);
+        let items = body["items"].as_array().unwrap().len();
+        assert!(items >= rows.min(100), "{id} shows {items} of {rows}");
+        count
+    }
+
+    /// Makes rows number `from` to `to`.
+    async fn grow(&mut self, id: &str, from: usize, to: usize) {
+        for number in from..to {
+            self.app.advance(Duration::seconds(1));
+            if number < OPENED && (number == 0 || !self.copies_are_readable(id)) {
+                let made = self.make(id, number).await;
+                if number == 0 {
+                    self.first = made;
+                }
+            } else {
+                self.copy(id, number).await;
+            }
+        }
+    }
+
+    fn copies_are_readable(&self, id: &str) -> bool {
+        ["list_sessions", "list_patient_sessions", "list_notifications"].contains(&id)
+    }
+
+    /// One row as it is made outside.
+    async fn make(&self, id: &str, number: usize) -> Uuid {
+        let (ana, bo) = (&self.ana, &self.bo);
+        let made = match id {
+            "list_checkins" => id_of(&ana.checkin(5).await),
+            "list_journal_entries" => ana.entry("hers").await,
+            "list_shared_entries" => {
+                let entry = ana.entry("shared").await;
+                ana.share(&entry, bo, &json!({})).await.expect(200);
+                entry
+            }
+            "list_goals" => ana.goal("hers").await,
+            "list_patient_goals" => bo.propose(ana, "his").await,
+            "list_goal_progress" => {
+                let path = format!("/v1/goals/{}/progress", self.about);
+                id_of(&ana.post(&path, &json!({"note": "it goes"})).await.expect(201))
+            }
+            "list_sessions" | "list_patient_sessions" => {
+                id_of(&bo.schedule(ana, "group", self.app.now() + Duration::days(20)).await)
+            }
+            "list_notifications" => return self.notification().await,
+            "list_reminders" => {
+                let body = json!({"category": "mindfulness", "title": "sit", "active": false,
+                    "schedule": {"kind": "daily", "time": "09:00"}});
+                id_of(&ana.post("/v1/reminders", &body).await.expect(201))
+            }
+            "list_push_subscriptions" => {
+                let body = subscription(&format!("http://127.0.0.1:65530/{}", self.new_id()));
+                id_of(&ana.post("/v1/push/subscriptions", &body).await.expect(201))
+            }
+            "list_devices" if number == 0 => return Uuid::nil(),
+            "list_devices" => {
+                self.app.advance(Duration::minutes(3));
+                self.app.log_in(&ana.name).await;
+                return Uuid::nil();
+            }
+            "list_invitations" if number == 0 => return Uuid::nil(),
+            "list_invitations" => id_of(
+                &bo.post("/v1/invitations", &json!({"kind": "patient", "label": "hers"})).await.expect(201),
+            ),
+            "list_care_team" if number == 0 => return Uuid::nil(),
+            "list_care_team" => return self.member().await.id,
+            "list_journal_shares" => {
+                ana.share(&self.about, &self.member().await, &json!({})).await.expect(200);
+                return Uuid::nil();
+            }
+            "list_goal_shares" => {
+                ana.share_goal(&self.about, &self.member().await, &json!({})).await.expect(200);
+                return Uuid::nil();
+            }
+            other => panic!("{other}: say here how its rows are made"),
+        };
+        made.parse().unwrap()
+    }
+
+    /// One row more in the database, older than all that were made outside.
+    async fn copy(&self, id: &str, number: usize) {
+        let new = self.new_id();
+        let time: Parameter =
+            (self.app.now() - Duration::days(300) - Duration::minutes(number as i64)).into();
+        let slot: Parameter = format!("copy:{number}").into();
+        let tables: &[Copied<'_>] = match id {
+            "list_checkins" => &[("checkins", "id", &[("taken_at", time)])],
+            "list_journal_entries" => {
+                &[("journal_entries", "id", &[("created_at", time)]), ("journal_revisions", "entry_id", &[])]
+            }
+            "list_shared_entries" => &[
+                ("journal_entries", "id", &[]),
+                ("journal_revisions", "entry_id", &[]),
+                ("journal_shares", "entry_id", &[("shared_at", time)]),
+            ],
+            "list_goals" | "list_patient_goals" => &[("goals", "id", &[("created_at", time)])],
+            "list_goal_progress" => &[("goal_progress", "id", &[("created_at", time)])],
+            "list_sessions" | "list_patient_sessions" => &[("sessions", "id", &[("starts_at", time)])],
+            "list_notifications" => &[("notifications", "id", &[("due_at", time), ("slot", slot)])],
+            other => panic!("{other}: say here which rows are copied"),
+        };
+        for (table, key, changes) in tables {
+            self.copy_row(table, key, new, changes).await;
+        }
+    }
+
+    async fn copy_row(&self, table: &str, key: &str, new: Uuid, changes: &[(&str, Parameter)]) {
+        let rules = TABLES.iter().find(|rules| rules.table == table).unwrap();
+        let mut values: Vec<Parameter> = vec![new.into(), self.first.into()];
+        let mut columns = Vec::new();
+        for column in rules.columns.iter().map(|rule| rule.column) {
+            let change = changes.iter().find(|(name, _)| *name == column);
+            columns.push(match change {
+                Some((_, value)) => {
+                    values.push(value.clone());
+                    format!("${}", values.len())
+                }
+                None if column == key => "$1".to_owned(),
+                None => column.to_owned(),
+            });
+        }
+        let names: Vec<&str> = rules.columns.iter().map(|rule| rule.column).collect();
+        let (names, columns) = (names.join(", "), columns.join(", "));
+        let sql = format!("INSERT INTO {table} ({names}) SELECT {columns} FROM {table} WHERE {key} = $2");
+        assert_eq!(self.app.execute(&sql, values).await.rows_affected(), 1, "{table}");
+    }
+
+    /// A therapist who takes part in her care.
+    async fn member(&self) -> Person {
+        let (state, now) = (&self.app.state, self.app.now());
+        let clinic = self.ana.get("/v1/clinic").await.expect(200)["id"].as_str().unwrap().parse().unwrap();
+        let id = self.new_id();
+        let account = NewAccount {
+            id: AccountId(id),
+            clinic: ClinicId(clinic),
+            is_patient: false,
+            capabilities: Capabilities::new(vec![Capability::Therapist]),
+            profession: None,
+            email: email(&id.to_string()),
+            display_name: "one of many".into(),
+            zone: "Europe/Berlin".into(),
+            locale: "en".into(),
+            password_hash: "none".into(),
+        };
+        let txn = self.app.conn().begin().await.unwrap();
+        assert!(create_account(&txn, &state.vault, account, now).await.unwrap());
+        txn.commit().await.unwrap();
+        let mut member = self.app.anon();
+        member.id = id;
+        assign(&self.app, &self.ana, &member).await;
+        member
+    }
+
+    /// The one notification that all others are copies of.
+    async fn notification(&self) -> Uuid {
+        self.bo.schedule(&self.ana, "integration", self.app.now() + Duration::days(7)).await;
+        let ledger = self.ana.get("/v1/notifications?limit=1").await.expect(200);
+        let id: Uuid = id_of(&ledger["items"][0]).parse().unwrap();
+        let sql = "DELETE FROM notifications WHERE recipient_id = $1 AND id <> $2";
+        self.app.execute(sql, vec![self.ana.id.into(), id.into()]).await;
+        id
+    }
+
+    fn new_id(&self) -> Uuid {
+        self.app.state.random.uuid_v7(self.app.now())
+    }
+}
