@@ -31,7 +31,7 @@ use crate::{
     openapi::ApiDoc,
     prompts, push, reminders,
     safety::{self, Directory},
-    sessions, telemetry,
+    sessions, sync, telemetry,
     vault::{Mac, Vault, keyfile::KeySet},
 };
 
@@ -177,7 +177,8 @@ pub fn api() -> OpenApiRouter<AppState> {
         .merge(goals::router())
         .merge(attachments::router())
         .merge(measures::router())
-        .merge(reminders::delivery_router());
+        .merge(reminders::delivery_router())
+        .merge(sync::router());
     OpenApiRouter::with_openapi(ApiDoc::openapi())
         .nest("/v1", v1)
         .merge(accounts::well_known())

@@ -92,6 +92,7 @@ impl Modify for BearerAuth {
         (name = "sessions", description = "Appointments of a treatment."),
         (name = "reminders", description = "Standing reminders and the ledger of what was sent."),
         (name = "push", description = "Devices that receive Web Push."),
+        (name = "sync", description = "What devices that were offline send and learn."),
         (name = "prompts", description = "Short exercises, and the one for today."),
         (name = "safety", description = "Whom to call in a crisis, and the patient's own safety plan."),
         (name = "measures", description = "Questionnaires, what was answered, and what it comes to."),

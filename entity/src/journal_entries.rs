@@ -26,6 +26,8 @@ pub struct Model {
     pub to_talk_about: bool,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
+    /// The entry or check-in that was changed elsewhere while these words were written offline.
+    pub conflict_of: Option<Uuid>,
     pub tags_sealed: Option<Vec<u8>>,
 }
 
@@ -48,6 +50,7 @@ pub const RULES: TableRule = TableRule {
         ColumnRule::new("to_talk_about", Class::Setting, Form::Clear, Export::Yes),
         ColumnRule::new("created_at", Class::Time, Form::Clear, Export::Yes),
         ColumnRule::new("updated_at", Class::Time, Form::Clear, Export::Yes),
+        ColumnRule::new("conflict_of", Class::Reference, Form::Clear, Export::Yes),
         ColumnRule::new("tags_sealed", Class::Health, Form::Sealed(KeyOwner::Patient), Export::Yes),
     ],
 };

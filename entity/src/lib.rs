@@ -40,6 +40,7 @@ pub mod reminders;
 pub mod safety_plans;
 pub mod session_readiness;
 pub mod sessions;
+pub mod sync_ops;
 pub mod tombstones;
 pub mod zone_history;
 
@@ -72,6 +73,7 @@ pub const TABLES: &[&data_map::TableRule] = &[
     &audit_events::RULES,
     &audit_heads::RULES,
     &jobs::RULES,
+    &sync_ops::RULES,
     &safety_plans::RULES,
     &prompt_favourites::RULES,
     &prompt_offers::RULES,

@@ -13,6 +13,8 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub patient_id: PatientId,
     pub sync_seq: i64,
+    /// The sync number up to which tombstones are gone.
+    pub sync_floor: i64,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -25,5 +27,6 @@ pub const RULES: TableRule = TableRule {
     columns: &[
         ColumnRule::new("patient_id", Class::Reference, Form::Clear, Export::Yes),
         ColumnRule::new("sync_seq", Class::Bookkeeping, Form::Clear, Export::No("internal bookkeeping")),
+        ColumnRule::new("sync_floor", Class::Bookkeeping, Form::Clear, Export::No("internal bookkeeping")),
     ],
 };

@@ -10,6 +10,7 @@ mod m20261122_000004_goals;
 mod m20261122_000005_journal;
 mod m20261122_000006_attachments;
 mod m20261122_000007_consents;
+mod m20261122_000008_sync;
 mod m20261122_000009_measures;
 mod m20261122_000010_prompts;
 mod m20261122_000012_readiness;
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000009_measures::Migration),
             Box::new(m20261122_000010_prompts::Migration),
             Box::new(m20261122_000012_readiness::Migration),
+            Box::new(m20261122_000008_sync::Migration),
         ]
     }
 }

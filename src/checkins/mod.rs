@@ -5,12 +5,14 @@ mod dto;
 mod queries;
 mod routes;
 mod rules;
+mod sync;
 mod trend;
 mod trend_routes;
 
-pub use dto::CrisisCard;
+pub use dto::{Checkin, CrisisCard};
 pub use queries::seal as seal_detail;
 pub use rules::{Detail, VERY_LOW};
+pub use sync::Checkins;
 pub use trend::{Bucket, Point, aggregate};
 use utoipa_axum::router::OpenApiRouter;
 

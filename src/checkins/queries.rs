@@ -26,12 +26,17 @@ pub fn seal(key: &DataKey, id: CheckinId, detail: &Detail) -> Option<Vec<u8>> {
     (!detail.is_empty()).then(|| key.seal_json(place(id), detail))
 }
 
+/// The words of a check-in, opened.
+pub fn detail(row: &checkins::Model, key: &DataKey) -> ApiResult<Detail> {
+    match &row.detail_sealed {
+        Some(sealed) => Ok(key.open_json(place(row.id), sealed)?),
+        None => Ok(Detail::default()),
+    }
+}
+
 /// The check-in as its owner reads it.
 pub fn view(row: checkins::Model, key: &DataKey) -> ApiResult<Checkin> {
-    let detail: Detail = match &row.detail_sealed {
-        Some(sealed) => key.open_json(place(row.id), sealed)?,
-        None => Detail::default(),
-    };
+    let detail = detail(&row, key)?;
     Ok(Checkin {
         id: row.id,
         version: row.version,
@@ -139,11 +144,7 @@ pub async fn update(
     if row.version != version {
         return Err(ApiError::stale());
     }
-    let before: Detail = match &row.detail_sealed {
-        Some(sealed) => key.open_json(place(id), sealed)?,
-        None => Detail::default(),
-    };
-    let detail = rules::patched(before, &patch);
+    let detail = rules::patched(detail(&row, key)?, &patch);
     let mood = patch.mood.unwrap_or(row.mood);
     let anxiety = patch.anxiety.apply(row.anxiety);
     let very_low = rules::is_very_low(mood, anxiety, &detail);

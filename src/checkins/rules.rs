@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::dto::{CheckinCreate, CheckinPatch};
 use crate::{
     error::{ApiError, ApiResult},
+    extract::Patch,
     reminders::rules::localtime::{LocalTime, Zone},
 };
 
@@ -118,9 +119,50 @@ pub fn patched(detail: Detail, patch: &CheckinPatch) -> Detail {
     }
 }
 
+/// What becomes of the note of a late change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// It says nothing about the note, or nothing that stands against it.
+    Agreed,
+    /// It wanted to clear a note that its device never saw.
+    NotCleared,
+    /// It has another note than the one that is there.
+    Other(String),
+}
+
+/// A late change without what would replace the note that is there: no words are ever lost to one.
+pub fn settle_note(there: &Detail, patch: CheckinPatch) -> (CheckinPatch, Note) {
+    let note = match (&there.note, &patch.note) {
+        (Some(there), Patch::Set(other)) if there != other => Note::Other(other.clone()),
+        (Some(_), Patch::Clear) => Note::NotCleared,
+        _ => return (patch, Note::Agreed),
+    };
+    (CheckinPatch { note: Patch::Keep, ..patch }, note)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_late_change_never_replaces_a_note() {
+        let words = |text: &str| Some(text.to_owned());
+        let set = |text: &str| Patch::Set(text.to_owned());
+        for (there, late, kept, note) in [
+            (None, Patch::Keep, Patch::Keep, Note::Agreed),
+            (None, set("b"), set("b"), Note::Agreed),
+            (words("a"), Patch::Keep, Patch::Keep, Note::Agreed),
+            (words("a"), set("a"), set("a"), Note::Agreed),
+            (words("a"), set("b"), Patch::Keep, Note::Other("b".into())),
+            (words("a"), Patch::Clear, Patch::Keep, Note::NotCleared),
+            (None, Patch::Clear, Patch::Clear, Note::Agreed),
+        ] {
+            let there = Detail { note: there, ..Detail::default() };
+            let patch = CheckinPatch { mood: Some(3), note: late, ..CheckinPatch::default() };
+            let (settled, found) = settle_note(&there, patch);
+            assert_eq!((settled.mood, settled.note, found), (Some(3), kept, note), "{there:?}");
+        }
+    }
 
     #[test]
     fn the_emotions_are_those_of_the_content() {

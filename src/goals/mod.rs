@@ -11,10 +11,13 @@ mod rules;
 mod shares;
 mod staff;
 mod status;
+mod sync;
 mod target;
 mod templates;
 
+pub use dto::GoalProgress;
 pub use links::forget_entry;
+pub use sync::{GoalNotes, Goals, SyncedGoal};
 pub use templates::GoalTemplate;
 use utoipa_axum::router::OpenApiRouter;
 

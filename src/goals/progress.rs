@@ -34,7 +34,7 @@ fn place(id: GoalProgressId) -> Place {
     Place::new("goal_progress", "note_sealed", id)
 }
 
-fn view(row: goal_progress::Model, key: &DataKey) -> ApiResult<GoalProgress> {
+pub fn view(row: goal_progress::Model, key: &DataKey) -> ApiResult<GoalProgress> {
     Ok(GoalProgress {
         note: key.open_text(place(row.id), &row.note_sealed)?,
         id: row.id,
@@ -115,17 +115,11 @@ async fn delete_goal_progress(
     PathId(id): PathId<GoalProgressId>,
     IfMatch(version): IfMatch,
 ) -> ApiResult<StatusCode> {
-    app.db
-        .write(&me.writing(), async |tx| {
-            unchanged(tx, me.id(), id, version).await?;
-            goal_progress::Entity::delete_by_id((me.id(), id)).exec(tx.conn()).await?;
-            crate::sync::bury(tx, me.id(), "goal_progress", id).await
-        })
-        .await?;
+    app.db.write(&me.writing(), async |tx| delete(tx, me.id(), id, version).await).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn insert(
+pub async fn insert(
     tx: &WriteTx,
     patient: PatientId,
     key: &DataKey,
@@ -148,6 +142,13 @@ async fn insert(
     Ok(row)
 }
 
+/// Deletes a note that is still at `version`, else 412, and leaves a tombstone.
+pub async fn delete(tx: &WriteTx, patient: PatientId, id: GoalProgressId, version: i32) -> ApiResult<()> {
+    unchanged(tx, patient, id, version).await?;
+    goal_progress::Entity::delete_by_id((patient, id)).exec(tx.conn()).await?;
+    crate::sync::bury(tx, patient, "goal_progress", id).await
+}
+
 /// A note that is the patient's and still at `version`: 404 and 412 otherwise.
 async fn unchanged(
     tx: &WriteTx,
@@ -167,7 +168,7 @@ async fn find(
     goal_progress::Entity::find_by_id((patient, id)).one(conn).await?.ok_or(ApiError::NotFound)
 }
 
-async fn update(
+pub async fn update(
     tx: &WriteTx,
     patient: PatientId,
     key: &DataKey,

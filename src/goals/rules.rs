@@ -109,6 +109,31 @@ pub fn patched(
     })
 }
 
+/// A late change without what would replace words that are there, and its own words that stand against them. Steps stay
+/// as they are, with the ticks of both.
+pub fn settle_words(there: &Detail, mut patch: GoalPatch) -> (GoalPatch, Option<String>) {
+    let mut words = Vec::new();
+    words.extend(patch.title.take().filter(|title| *title != there.title));
+    if let Some(known) = &there.description {
+        match std::mem::take(&mut patch.description) {
+            Patch::Set(description) if description != *known => words.push(description),
+            _ => {}
+        }
+    }
+    if let Some(late) = patch.steps.take() {
+        let known = |text: &String| there.steps.iter().any(|step| step.text == *text);
+        words.extend(late.iter().map(|step| step.text.clone()).filter(|text| !known(text)));
+        let ticked = |step: &GoalStep| late.iter().find(|late| late.id == Some(step.id))?.done_at;
+        let keep = |step: &GoalStep| GoalStepInput {
+            id: Some(step.id),
+            text: step.text.clone(),
+            done_at: step.done_at.or_else(|| ticked(step)),
+        };
+        patch.steps = Some(there.steps.iter().map(keep).collect());
+    }
+    (patch, Some(words.join("\n\n")).filter(|words| !words.is_empty()))
+}
+
 /// The steps as they were sent: known ones keep their id, new ones get one.
 fn steps(
     before: &[GoalStep],

@@ -31,7 +31,7 @@ pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list_goal_shares)).routes(routes!(put_goal_share, delete_goal_share))
 }
 
-fn view(row: goal_shares::Model) -> GoalShare {
+pub fn view(row: goal_shares::Model) -> GoalShare {
     GoalShare { member_id: row.member_id, shared_at: row.shared_at, until: row.until }
 }
 

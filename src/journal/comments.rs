@@ -2,6 +2,8 @@
 //! is. They are part of the clinic's record and sealed with its key. Everybody who may read the entry reads all of
 //! them; the patient keeps reading them when sharing has ended.
 
+use std::collections::HashMap;
+
 use axum::{Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use entity::{
@@ -9,7 +11,7 @@ use entity::{
     journal_comments,
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelect,
     sea_query::ExprTrait,
 };
 use serde::{Deserialize, Serialize};
@@ -29,6 +31,7 @@ use crate::{
     openapi::Problems,
     page::{Cursor, Page, PageQuery},
     reminders::{announce_comment, withdraw_comments},
+    sync::{Reader, Rows},
     validate::{Checks, Validate},
     vault::{DataKey, KeyOwner, OwnerKind, Place},
 };
@@ -268,6 +271,28 @@ async fn list(
         page.finish(&mut rows, &app.cursor_mac, |row| Cursor { at: row.created_at, id: row.id.0 });
     let items = rows.into_iter().map(|row| view(row, key)).collect::<ApiResult<_>>()?;
     Ok(JournalCommentList { items, next_cursor, notice: notice::not_monitored(locale) })
+}
+
+/// The comments below entries that travel to a device, oldest first.
+pub async fn of_entries<C: ConnectionTrait>(
+    reader: &Reader<'_, C>,
+    rows: &Rows,
+) -> ApiResult<HashMap<JournalEntryId, Vec<JournalComment>>> {
+    let select = "SELECT c.* FROM journal_entries e JOIN journal_comments c ON c.patient_id = e.patient_id \
+         AND c.entry_id = e.id WHERE e.patient_id = $1";
+    let found = rows.statement(reader, select, "e");
+    let mut found = journal_comments::Model::find_by_statement(found).all(reader.conn).await?;
+    let mut all: HashMap<JournalEntryId, Vec<JournalComment>> = HashMap::new();
+    if found.is_empty() {
+        return Ok(all);
+    }
+    let owner = KeyOwner::new(OwnerKind::ClinicRecord, reader.patient);
+    let key = reader.vault.unwrap(&wrapped(reader.conn, owner).await?)?;
+    found.sort_by_key(|row| (row.created_at, row.id));
+    for row in found {
+        all.entry(row.entry_id).or_default().push(view(row, &key)?);
+    }
+    Ok(all)
 }
 
 async fn insert(

@@ -8,6 +8,7 @@ use serde::{
 };
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::{
     form, rules,
@@ -168,6 +169,10 @@ pub struct JournalEntry {
     pub crisis_card: Option<CrisisCard>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+    /// The entry or check-in that was changed elsewhere while these words were written without a network. Both are
+    /// kept; it is for the person to put them together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conflict_of: Option<Uuid>,
 }
 
 /// A page of entries, newest first.

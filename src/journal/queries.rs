@@ -7,8 +7,9 @@ use entity::{
 };
 use sea_orm::{
     ActiveModelTrait, ActiveValue::NotSet, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult,
-    QueryFilter, QuerySelect, Set, Statement, Value,
+    QueryFilter, QuerySelect, Set, Statement, Value, sea_query::Expr,
 };
+use uuid::Uuid;
 
 use super::{
     dto::{EntryCreate, EntryFields, EntryPatch, EntryState, JournalEntry},
@@ -54,12 +55,13 @@ pub struct EntryRow {
     pub to_talk_about: bool,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+    pub conflict_of: Option<Uuid>,
     pub body_sealed: Vec<u8>,
     pub tags_sealed: Option<Vec<u8>>,
 }
 
-const SELECT: &str = "SELECT e.id, e.version, e.state, e.template_id, e.template_version, e.head_revision, \
-     e.to_talk_about, e.created_at, e.updated_at, e.tags_sealed, r.body_sealed FROM journal_entries e \
+pub const SELECT: &str = "SELECT e.id, e.version, e.state, e.template_id, e.template_version, e.head_revision, \
+     e.to_talk_about, e.created_at, e.updated_at, e.tags_sealed, e.conflict_of, r.body_sealed FROM journal_entries e \
      JOIN journal_revisions r ON r.patient_id = e.patient_id AND r.entry_id = e.id AND r.revision = e.head_revision \
      WHERE e.patient_id = $1";
 
@@ -92,6 +94,7 @@ pub fn view(row: EntryRow, key: &DataKey) -> ApiResult<JournalEntry> {
         crisis_card: None,
         created_at: row.created_at,
         updated_at: row.updated_at,
+        conflict_of: row.conflict_of,
     })
 }
 
@@ -128,6 +131,7 @@ pub async fn insert(
         to_talk_about: Set(input.to_talk_about),
         created_at: Set(tx.now()),
         updated_at: Set(tx.now()),
+        conflict_of: Set(None),
         tags_sealed: Set(seal_tags(key, id, &input.tags)),
     };
     journal_entries::Entity::insert(row).exec_without_returning(tx.conn()).await?;
@@ -146,7 +150,19 @@ pub async fn insert(
         crisis_card: None,
         created_at: tx.now(),
         updated_at: tx.now(),
+        conflict_of: None,
     })
+}
+
+/// Says of an entry that it holds the words of a device that stood against those of `origin`.
+pub async fn mark_copy(tx: &WriteTx, patient: PatientId, id: JournalEntryId, origin: Uuid) -> ApiResult<()> {
+    journal_entries::Entity::update_many()
+        .col_expr(journal_entries::Column::ConflictOf, Expr::value(origin))
+        .filter(journal_entries::Column::PatientId.eq(patient))
+        .filter(journal_entries::Column::Id.eq(id))
+        .exec(tx.conn())
+        .await?;
+    Ok(())
 }
 
 /// The form an entry was written with. The file keeps every version that entries have, so it is there.

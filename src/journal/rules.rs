@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     error::{ApiError, ApiResult},
+    extract::Patch,
     validate::Checks,
 };
 
@@ -36,6 +37,11 @@ pub fn patched(before: &Body, patch: &EntryPatch) -> Body {
         title: patch.title.clone().apply(before.title.clone()),
         fields: patch.fields.clone().unwrap_or_else(|| before.fields.clone()),
     }
+}
+
+/// A late change without the clearing of a title that its device may never have seen.
+pub fn without_clearing(patch: EntryPatch) -> EntryPatch {
+    if patch.title == Patch::Clear { EntryPatch { title: Patch::Keep, ..patch } } else { patch }
 }
 
 /// Refuses words that do not fit their form. What a patch leaves alone was checked when it was written, unless a draft

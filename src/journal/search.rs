@@ -78,6 +78,7 @@ mod tests {
             to_talk_about: false,
             tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
             crisis_card: None,
+            conflict_of: None,
             created_at: DateTime::default(),
             updated_at: DateTime::default(),
         }

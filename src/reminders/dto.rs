@@ -32,7 +32,7 @@ pub enum ScheduleKind {
 }
 
 /// When a reminder comes, on the patient's own wall clock. `kind` says which of the other fields are needed.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
     pub kind: ScheduleKind,

@@ -11,15 +11,17 @@ mod planner;
 mod queries;
 mod routes;
 pub mod rules;
+mod sync;
 
 pub use comments::{announce_comment, withdraw_comments};
 pub use delivery::{parse_policy, router as delivery_router};
-pub use dto::SessionReminder;
+pub use dto::{Reminder, SessionReminder};
 pub use facts::{PatientFacts, hush_windows, session_facts, session_state};
 pub use ledger::{Mark, in_app_text, lock_screen_key, mark};
 pub use planner::{of_session, recurring_facts, replan_patient, row_of};
 pub use queries::recurrence;
 pub use routes::router;
+pub use sync::Reminders;
 
 /// `origin_kind` of a notification planned by a standing rule.
 pub const RULE: &str = "rule";

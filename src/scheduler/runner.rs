@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait, Statement};
 use tokio_util::sync::CancellationToken;
 
 use super::tick;
-use crate::{app::AppState, attachments, consents::Purpose, db::Writing, error::ApiResult, reminders};
+use crate::{app::AppState, attachments, consents::Purpose, db::Writing, error::ApiResult, reminders, sync};
 
 /// How long to wait after a tick that failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
@@ -35,6 +35,9 @@ pub async fn run(app: AppState, stop: CancellationToken) {
             swept = app.clock.now();
             if let Err(error) = sweep(&app).await {
                 tracing::warn!(?error, "the sweep for rules without a next occurrence failed");
+            }
+            if let Err(error) = sync::purge(&app).await {
+                tracing::warn!(?error, "old deletions were not forgotten; the next sweep tries again");
             }
             if let Err(error) = attachments::sweep(&app).await {
                 tracing::warn!(?error, "the sweep for abandoned uploads failed");

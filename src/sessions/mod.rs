@@ -7,6 +7,10 @@ mod queries;
 mod readiness;
 mod routes;
 mod rules;
+mod sync;
+
+pub use dto::Session;
+pub use sync::Sessions;
 
 /// Every operation of sessions.
 pub fn router() -> utoipa_axum::router::OpenApiRouter<crate::app::AppState> {

@@ -1,9 +1,25 @@
-//! What devices that were offline need to learn later: every synced row carries the sync number of its last change,
-//! and a deleted one leaves a tombstone.
+//! Phones that were offline: what changed since they last asked (`GET /sync`), and what they did meanwhile
+//! (`POST /sync`). Every synced row carries the sync number of its last change, and a deleted one leaves a tombstone;
+//! the number is taken under the patient's row lock, so none can be missed.
+
+mod collection;
+mod cursor;
+mod dto;
+mod ops;
+mod pull;
+mod purge;
+mod push;
+mod routes;
 
 use entity::{ids::PatientId, tombstones};
 use sea_orm::{EntityTrait, Set, sea_query::OnConflict};
 use uuid::Uuid;
+
+pub use collection::{Merged, Pulled, Push, Pushed, Reader, Rows};
+pub use dto::SyncCollection;
+pub use pull::TABLES;
+pub use purge::purge;
+pub use routes::router;
 
 use crate::{db::WriteTx, error::ApiResult};
 
@@ -26,4 +42,10 @@ pub async fn bury(tx: &WriteTx, patient: PatientId, collection: &str, id: impl I
         .exec_without_returning(tx.conn())
         .await?;
     Ok(())
+}
+
+/// Takes the tombstone of a row away again that comes back. Says whether there was one.
+async fn unbury(tx: &WriteTx, patient: PatientId, collection: &str, id: Uuid) -> ApiResult<bool> {
+    let gone = tombstones::Entity::delete_by_id((patient, collection.to_owned(), id)).exec(tx.conn()).await?;
+    Ok(gone.rows_affected > 0)
 }

@@ -114,6 +114,8 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("list_push_subscriptions", ANYBODY),
     ("delete_push_subscription", HER_DEVICE_204),
     ("test_push_subscription", HER_DEVICE),
+    ("pull_changes", PATIENTS),
+    ("push_changes", PATIENTS),
     ("get_crisis_resources", OPEN),
     ("get_safety_plan", PATIENTS),
     // Everybody has a plan of their own; another patient's is not at version 1.

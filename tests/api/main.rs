@@ -36,6 +36,7 @@ mod schema;
 mod sealing;
 mod sessions;
 mod statements;
+mod sync;
 mod trend;
 
 use afterglow::db::Engine;

@@ -202,6 +202,7 @@ async fn write_everywhere(app: &TestApp) -> Canaries {
         own_account(&ana, &canaries, write).await;
         own_clinic(app, &ana, &mut canaries, (round, write)).await;
         records(&ana, &bo, &canaries, write).await;
+        offline(&ana, &canaries, write).await;
         safety_plan(&ana, &canaries, write).await;
         intention(&ana, &bo, app.now() + Duration::days(7), &canaries, write).await;
         goals(&ana, &bo, &canaries, write).await;
@@ -297,6 +298,31 @@ async fn records(ana: &Person, bo: &Person, canaries: &Canaries, write: Write) {
     for gone in [&path, &format!("/v1/journal/entries/{id}")] {
         ana.delete_at(gone, 2).await.expect(204);
     }
+}
+
+/// What a phone sends later, once as it is and once against other words.
+async fn offline(ana: &Person, canaries: &Canaries, write: Write) {
+    let id = |number: u128| uuid::Uuid::from_u128(0x0198_f000_0000_7000_8000_0000_0000_0000 + number);
+    let text = |field: &str| json!({"fields": {"text": write(canaries, field)}});
+    let entry = |kind: &str, fields: Value| json!({"collection": "journal_entries", "kind": kind, "id": id(1), "base_version": 9, "fields": fields});
+    let note = |kind: &str, mut fields: Value| {
+        fields["mood"] = json!(5);
+        json!({"collection": "checkins", "kind": kind, "id": id(2), "base_version": 9, "fields": fields})
+    };
+    let ops = json!([
+        entry("create", text("SyncOp/fields")),
+        entry("update", text("SyncOp/fields of a conflict")),
+        note("create", json!({"note": write(canaries, "SyncOp/fields of a note")})),
+        note("update", json!({"note": write(canaries, "SyncOp/fields of a note in conflict")})),
+        note(
+            "update",
+            json!({"note": write(canaries, "SyncOp/fields"), "unknown": write(canaries, "SyncOp/fields")})
+        ),
+    ]);
+    for _ in 0..2 {
+        ana.post("/v1/sync", &json!({ "ops": ops })).await.expect(200);
+    }
+    ana.get("/v1/sync").await.expect(200);
 }
 
 async fn intention(ana: &Person, bo: &Person, at: DateTime<Utc>, canaries: &Canaries, write: Write) {

@@ -91,6 +91,7 @@ fn entities() -> Schema {
         safety_plans,
         session_readiness,
         sessions,
+        sync_ops,
         tombstones,
         zone_history,
     ]

@@ -154,6 +154,7 @@ fn entry(app: &AppState, args: &SeedArgs, patient: &Patient, age: usize, batch: 
         to_talk_about: Set(age.is_multiple_of(7)),
         created_at: Set(written),
         updated_at: Set(written),
+        conflict_of: Set(None),
         tags_sealed: Set(None),
     });
     // The latest is always among them, so that a load tool knows one that can be read.

@@ -112,6 +112,10 @@ impl World {
                 (helper.id.to_string(), Value::Null)
             }
             "create_checkin" => (String::new(), json!({"mood": 5})),
+            "push_changes" => {
+                let op = json!({"collection": "checkins", "kind": "create", "id": new_uuid(&self.app), "fields": {"mood": 5}});
+                (String::new(), json!({ "ops": [op] }))
+            }
             "get_checkin" | "delete_checkin" => (id_of(&ana.checkin(5).await), Value::Null),
             "update_checkin" => (id_of(&ana.checkin(5).await), json!({"mood": 4})),
             "create_journal_entry" => (String::new(), json!({"fields": {"text": "words"}})),
