@@ -25,7 +25,7 @@ use crate::{
     config::Config,
     db::{Db, Opening},
     error::render_problems,
-    health, journal,
+    health, journal, measures,
     openapi::ApiDoc,
     prompts, push, reminders,
     safety::{self, Directory},
@@ -55,6 +55,7 @@ pub struct App {
     pub push: push::Sender,
     /// Whom to call in a crisis; in memory, so that it works when nothing else does.
     pub crisis: Directory,
+    pub measures: measures::Catalogue,
     /// Nudges the scheduler's loop.
     pub wake: Arc<Notify>,
     pub cursor_mac: Mac,
@@ -85,6 +86,8 @@ pub enum BuildError {
     Push(#[from] push::BuildError),
     #[error("safety.crisis_resources_file: {0}")]
     Crisis(#[from] safety::BadDirectory),
+    #[error(transparent)]
+    Measures(#[from] measures::CatalogueError),
 }
 
 impl AppState {
@@ -123,6 +126,7 @@ impl AppState {
             reads: Reads::start(db.clone()),
             crisis: crisis_directory(&config, clock.as_ref())?,
             push: push::Sender::new(&config, keys, vault.mac("topic").sign(&[b"key"]))?,
+            measures: measures::Catalogue::load(&config.measures)?,
             cursor_mac: vault.mac("cursor"),
             idempotency_mac: vault.mac("idempotency"),
             refresh_mac: vault.mac("refresh"),
@@ -166,7 +170,8 @@ pub fn api() -> OpenApiRouter<AppState> {
         .merge(reminders::router())
         .merge(push::router())
         .merge(safety::router())
-        .merge(prompts::router());
+        .merge(prompts::router())
+        .merge(measures::router());
     OpenApiRouter::with_openapi(ApiDoc::openapi())
         .nest("/v1", v1)
         .merge(accounts::well_known())

@@ -39,6 +39,12 @@ pub fn preferred(headers: &HeaderMap) -> &'static str {
     accepted.iter().find_map(language).unwrap_or(LANGUAGES[0])
 }
 
+/// The one of [`LANGUAGES`] that a locale such as `es-MX` stands for, or English.
+pub fn of(locale: &str) -> &'static str {
+    let primary = locale.split(['-', '_']).next().unwrap_or(locale);
+    LANGUAGES.into_iter().find(|language| language.eq_ignore_ascii_case(primary)).unwrap_or(LANGUAGES[0])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

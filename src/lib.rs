@@ -37,6 +37,8 @@ pub mod idempotency;
 pub mod journal;
 /// Which language a reader gets.
 pub mod language;
+/// Questionnaires and their scores.
+pub mod measures;
 /// The contract as a document.
 pub mod openapi;
 /// Cursors and pages.

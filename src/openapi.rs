@@ -92,6 +92,7 @@ impl Modify for BearerAuth {
         (name = "push", description = "Devices that receive Web Push."),
         (name = "prompts", description = "Short exercises, and the one for today."),
         (name = "safety", description = "Whom to call in a crisis, and the patient's own safety plan."),
+        (name = "measures", description = "Questionnaires, what was answered, and what it comes to."),
         (name = "operations", description = "Health of the service.")
     )
 )]

@@ -3,7 +3,7 @@
 use sea_orm::entity::prelude::*;
 
 use crate::data_map::{Class, ColumnRule, Erasure, Export, Form, KeyOwner, Owner, TableRule};
-use crate::ids::ClinicId;
+use crate::ids::{AccountId, ClinicId};
 
 /// A clinic: where its people work and the zone its days are counted in.
 #[sea_orm::model]
@@ -20,6 +20,11 @@ pub struct Model {
     pub phone_sealed: Option<Vec<u8>>,
     pub version: i32,
     pub created_at: DateTimeUtc,
+    /// How and when the clinic answers alerts; without it no measure is assigned that may raise an urgent one.
+    pub response_policy_sealed: Option<Vec<u8>>,
+    /// When a clinician signed the thresholds of our own forms; until then they raise nothing.
+    pub form_thresholds_signed_at: Option<DateTimeUtc>,
+    pub form_thresholds_signed_by: Option<AccountId>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -37,5 +42,13 @@ pub const RULES: TableRule = TableRule {
         ColumnRule::new("phone_sealed", Class::Identity, Form::Sealed(KeyOwner::Clinic), Export::Yes),
         ColumnRule::new("version", Class::Bookkeeping, Form::Clear, Export::No("internal bookkeeping")),
         ColumnRule::new("created_at", Class::Time, Form::Clear, Export::No("internal bookkeeping")),
+        ColumnRule::new(
+            "response_policy_sealed",
+            Class::Setting,
+            Form::Sealed(KeyOwner::Clinic),
+            Export::Yes,
+        ),
+        ColumnRule::new("form_thresholds_signed_at", Class::Time, Form::Clear, Export::Yes),
+        ColumnRule::new("form_thresholds_signed_by", Class::Reference, Form::Clear, Export::Yes),
     ],
 };

@@ -68,6 +68,10 @@ ids! {
     AlertId,
     /// The id of a job.
     JobId,
+    /// The id of a filled-in questionnaire.
+    MeasureResponseId,
+    /// The id of a questionnaire that was asked for.
+    MeasureAssignmentId,
 }
 
 impl From<PatientId> for AccountId {

@@ -21,6 +21,8 @@ pub mod journal_revisions;
 pub mod journal_shares;
 pub mod login_attempts;
 pub mod logins;
+pub mod measure_assignments;
+pub mod measure_responses;
 pub mod notifications;
 pub mod patients;
 pub mod prompt_favourites;
@@ -65,4 +67,6 @@ pub const TABLES: &[&data_map::TableRule] = &[
     &safety_plans::RULES,
     &prompt_favourites::RULES,
     &prompt_offers::RULES,
+    &measure_assignments::RULES,
+    &measure_responses::RULES,
 ];

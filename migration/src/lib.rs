@@ -6,6 +6,7 @@ mod columns;
 mod m20261122_000001_people;
 mod m20261122_000002_records;
 mod m20261122_000003_reminders;
+mod m20261122_000009_measures;
 mod m20261122_000010_prompts;
 
 pub struct Migrator;
@@ -17,6 +18,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000001_people::Migration),
             Box::new(m20261122_000002_records::Migration),
             Box::new(m20261122_000003_reminders::Migration),
+            Box::new(m20261122_000009_measures::Migration),
             Box::new(m20261122_000010_prompts::Migration),
         ]
     }

@@ -49,6 +49,7 @@ pub async fn create_clinic(
         phone_sealed: Set(new.phone.map(|phone| key.seal_text(phone_place(new.id), phone))),
         version: Set(1),
         created_at: Set(now),
+        ..Default::default()
     };
     clinics::Entity::insert(row).exec_without_returning(conn).await?;
     Ok(())

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 pub use sections::{
-    AuthConfig, DatabaseConfig, Environment, KeysConfig, LogConfig, LogFormat, PushConfig, SafetyConfig,
-    SchedulerConfig, ServerConfig, SqliteSynchronous,
+    AuthConfig, DatabaseConfig, Environment, KeysConfig, LogConfig, LogFormat, MeasuresConfig, PushConfig,
+    SafetyConfig, SchedulerConfig, ServerConfig, SqliteSynchronous,
 };
 
 /// All settings. Secrets in it are neither printed by `Debug` nor serialised.
@@ -47,6 +47,8 @@ pub struct Config {
     pub safety: SafetyConfig,
     /// Logs.
     pub log: LogConfig,
+    /// Questionnaires beyond those of the binary.
+    pub measures: MeasuresConfig,
 }
 
 impl Default for Config {
@@ -63,6 +65,7 @@ impl Default for Config {
             scheduler: SchedulerConfig::default(),
             safety: SafetyConfig::default(),
             log: LogConfig::default(),
+            measures: MeasuresConfig::default(),
         }
     }
 }

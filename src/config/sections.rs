@@ -249,6 +249,17 @@ impl Default for LogConfig {
     }
 }
 
+/// `[measures]`: questionnaires that the operator installs.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MeasuresConfig {
+    /// Folder with further questionnaire files; empty: none.
+    pub extra_dir: PathBuf,
+    /// Ids of the questionnaires in it whose licences the operator has read and accepted.
+    #[serde(deserialize_with = "list")]
+    pub accepted_licences: Vec<String>,
+}
+
 const NOT_AN_ADDRESS: &str = "must be an IP address and a port, such as 127.0.0.1:8080";
 
 fn hidden<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {

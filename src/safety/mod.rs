@@ -52,6 +52,37 @@ pub fn crisis_card(rule: &str, locale: &str) -> CrisisCard {
     CrisisCard { message }
 }
 
+/// A card with the words of another form's rule; a rule without words of its own gets the first message of the daily
+/// form.
+pub fn card(message: &str, locale: &str) -> CrisisCard {
+    if message.is_empty() {
+        crisis_card("checkin-very-low", locale)
+    } else {
+        CrisisCard { message: message.to_owned() }
+    }
+}
+
+#[derive(Deserialize)]
+struct Resources {
+    texts: Texts,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Texts {
+    not_monitored: std::collections::BTreeMap<String, String>,
+}
+
+#[expect(clippy::expect_used, reason = "the texts are part of the program and parsed by a test")]
+static RESOURCES: LazyLock<Resources> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../../content/crisis_resources.json")).expect("the crisis texts parse")
+});
+
+/// What every form says: nobody watches around the clock.
+pub fn not_monitored(locale: &str) -> &'static str {
+    crate::content::in_locale(&RESOURCES.texts.not_monitored, locale).map_or("", String::as_str)
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
@@ -61,5 +92,12 @@ mod tests {
         assert!(english.message.contains("crisis contacts"));
         assert!(spanish.message.contains("contactos de crisis"));
         assert_eq!(super::crisis_card("checkin-very-low", "fi").message, english.message);
+        assert_eq!(super::card("", "en").message, english.message);
+    }
+
+    #[test]
+    fn every_form_can_say_that_nobody_watches() {
+        assert!(super::not_monitored("en-GB").starts_with("Nobody watches this app around the clock."));
+        assert!(super::not_monitored("es").starts_with("Nadie vigila esta aplicación"));
     }
 }

@@ -6,7 +6,8 @@ use chrono::{DateTime, Duration, Utc};
 use entity::{
     care_relations, checkins, consents,
     ids::{AccountId, NotificationId, PatientId},
-    journal_entries, notifications, push_subscriptions, reminders, sessions,
+    journal_entries, measure_assignments, measure_responses, notifications, push_subscriptions, reminders,
+    sessions,
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
@@ -40,6 +41,10 @@ pub struct Recipient {
     pub sessions: Vec<sessions::Model>,
     pub hush: Vec<HushWindow>,
     pub checked_in: bool,
+    /// Whether something that was asked for is still to be filled in.
+    pub measures_open: bool,
+    /// Questionnaires filled in in the last day.
+    pub answered: HashSet<String>,
     /// Templates of journal entries written in the last day.
     pub wrote: HashSet<String>,
     pub subscriptions: Vec<push_subscriptions::Model>,
@@ -189,6 +194,37 @@ impl Facts {
                 recipient.wrote.insert(template);
             });
         }
+        self.add_measures(conn, ids).await
+    }
+
+    async fn add_measures(&mut self, conn: &impl ConnectionTrait, ids: &[Uuid]) -> Result<(), DbErr> {
+        let answered: Vec<(PatientId, String)> = measure_responses::Entity::find()
+            .select_only()
+            .columns([measure_responses::Column::PatientId, measure_responses::Column::MeasureId])
+            .distinct()
+            .filter(measure_responses::Column::PatientId.is_in(ids.iter().copied()))
+            .filter(measure_responses::Column::TakenAt.gt(self.now - DAY))
+            .into_tuple()
+            .all(conn)
+            .await?;
+        for (patient, measure) in answered {
+            self.each(patient, |recipient| {
+                recipient.answered.insert(measure);
+            });
+        }
+        let open: Vec<PatientId> = measure_assignments::Entity::find()
+            .select_only()
+            .column(measure_assignments::Column::PatientId)
+            .distinct()
+            .filter(measure_assignments::Column::PatientId.is_in(ids.iter().copied()))
+            .filter(measure_assignments::Column::State.eq("open"))
+            .filter(measure_assignments::Column::OpensAt.lte(self.now))
+            .into_tuple()
+            .all(conn)
+            .await?;
+        for patient in open {
+            self.each(patient, |recipient| recipient.measures_open = true);
+        }
         Ok(())
     }
 
@@ -332,6 +368,8 @@ fn recipient(app: &AppState, row: AccountRow) -> Option<Recipient> {
         sessions: Vec::new(),
         hush: Vec::new(),
         checked_in: false,
+        measures_open: false,
+        answered: HashSet::new(),
         wrote: HashSet::new(),
         subscriptions: Vec::new(),
         sent: HashMap::new(),

@@ -7,6 +7,7 @@ use entity::notifications;
 use super::facts::{Facts, Recipient};
 use crate::{
     content::{Priority, ReminderTemplate, SkipIf, protocols},
+    measures::DAILY,
     reminders::{
         RULE, SESSION,
         rules::{
@@ -104,9 +105,10 @@ fn judge_done(now: DateTime<Utc>, recipient: &Recipient, row: &notifications::Mo
 fn is_done(now: DateTime<Utc>, recipient: &Recipient, template: &ReminderTemplate, skip: SkipIf) -> bool {
     let refers_to = template.action.reference.as_deref();
     match skip {
-        // Nothing can be assigned yet, so no assigned measure is open.
-        SkipIf::MeasuresComplete => true,
-        SkipIf::MeasureDone24h => refers_to == Some("daily-check-in") && recipient.checked_in,
+        SkipIf::MeasuresComplete => !recipient.measures_open,
+        // The daily form is filled in as a check-in, every other one as a response.
+        SkipIf::MeasureDone24h if refers_to == Some(DAILY) => recipient.checked_in,
+        SkipIf::MeasureDone24h => refers_to.is_some_and(|measure| recipient.answered.contains(measure)),
         SkipIf::JournalDone24h => refers_to.is_some_and(|template| recipient.wrote.contains(template)),
         SkipIf::NextAppointmentBooked => {
             recipient.sessions.iter().any(|session| session.state == "planned" && session.starts_at > now)

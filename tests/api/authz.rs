@@ -109,6 +109,18 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("get_todays_prompt", PATIENTS),
     ("put_prompt_favourite", PATIENTS_204),
     ("delete_prompt_favourite", PATIENTS_204),
+    ("list_measures", OPEN),
+    ("get_measure", OPEN),
+    ("create_measure_response", PATIENTS_CREATE),
+    ("list_measure_responses", PATIENTS),
+    ("get_measure_response", HERS),
+    ("put_measure_share", HERS),
+    ("delete_measure_share", HERS_204),
+    ("list_measure_assignments", PATIENTS),
+    ("create_measure_assignment", HER_THERAPIST_CREATES),
+    ("list_patient_measure_assignments", HER_THERAPIST),
+    ("cancel_measure_assignment", [401, 403, 403, 404, 204, 404, 404, 403, 401]),
+    ("list_patient_measure_responses", HER_THERAPIST),
 ];
 
 fn row(id: &str) -> [u16; 9] {

@@ -15,6 +15,7 @@ mod care;
 mod checkins;
 mod journal;
 mod malformed;
+mod measures;
 mod openapi;
 mod outages;
 mod plaintext;

@@ -72,6 +72,8 @@ fn entities() -> Schema {
         journal_shares,
         login_attempts,
         logins,
+        measure_assignments,
+        measure_responses,
         notifications,
         patients,
         prompt_favourites,

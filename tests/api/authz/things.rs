@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::World;
 use crate::harness::{PASSWORD, Person, TestApp, email, id_of, registration};
+use crate::measures::form;
 
 /// What a request is about.
 pub struct Thing {
@@ -156,6 +157,17 @@ impl World {
                 (String::new(), body)
             }
             "put_prompt_favourite" | "delete_prompt_favourite" => ("ground-five-senses".into(), Value::Null),
+            "get_measure" => ("gad-7".to_owned(), Value::Null),
+            "create_measure_response" => (String::new(), form("gad-7", "0000000")),
+            "get_measure_response" | "put_measure_share" | "delete_measure_share" => {
+                let made = ana.post("/v1/measure-responses", &form("gad-7", "0000000")).await.expect(201);
+                (id_of(&made), Value::Null)
+            }
+            "create_measure_assignment" => (String::new(), self.measure()),
+            "cancel_measure_assignment" => {
+                let path = format!("/v1/patients/{}/measure-assignments", ana.id);
+                (id_of(&bo.post(&path, &self.measure()).await.expect(201)), Value::Null)
+            }
             _ => (String::new(), Value::Null),
         };
         Thing { patient: ana.id.to_string(), id, member: bo.id.to_string(), body }
@@ -163,6 +175,10 @@ impl World {
 
     fn next_week(&self) -> String {
         (self.app.now() + Duration::days(7)).to_rfc3339()
+    }
+
+    fn measure(&self) -> Value {
+        json!({"measure_id": "gad-7", "due_at": self.next_week()})
     }
 
     /// Nobody listens there, so a test push ends at once.

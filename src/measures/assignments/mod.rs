@@ -1,0 +1,15 @@
+//! Questionnaires that a care team asks for.
+
+mod dto;
+mod queries;
+mod routes;
+mod staff;
+
+pub use queries::{NewAssignment, assign, close};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::AppState;
+
+pub fn router() -> OpenApiRouter<AppState> {
+    routes::router().merge(staff::router())
+}

@@ -1,0 +1,24 @@
+//! Questionnaires: their texts, what patients answered, what that comes to, and what care teams asked for. A worrying
+//! answer commits its alerts in the transaction that stores it, and is answered with the crisis card.
+
+mod answers;
+mod assignments;
+mod catalogue;
+mod check;
+mod clinic;
+mod definition;
+mod forms;
+mod responses;
+pub mod scoring;
+
+pub use assignments::{NewAssignment, assign};
+pub use catalogue::{Catalogue, CatalogueError, DAILY, embedded};
+pub use clinic::{ClinicFacts, clinic_facts, policy_place};
+pub use definition::{Level, Measure, Notify, SafetyRule};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::AppState;
+
+pub fn router() -> OpenApiRouter<AppState> {
+    forms::router().merge(responses::router()).merge(assignments::router())
+}
