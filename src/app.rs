@@ -27,7 +27,7 @@ use crate::{
     error::render_problems,
     health, journal, measures,
     openapi::ApiDoc,
-    prompts, push, reminders,
+    plans, prompts, push, reminders,
     safety::{self, Directory},
     sessions, telemetry,
     vault::{Mac, Vault, keyfile::KeySet},
@@ -171,7 +171,8 @@ pub fn api() -> OpenApiRouter<AppState> {
         .merge(push::router())
         .merge(safety::router())
         .merge(prompts::router())
-        .merge(measures::router());
+        .merge(measures::router())
+        .merge(plans::router());
     OpenApiRouter::with_openapi(ApiDoc::openapi())
         .nest("/v1", v1)
         .merge(accounts::well_known())

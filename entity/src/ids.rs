@@ -68,6 +68,8 @@ ids! {
     AlertId,
     /// The id of a job.
     JobId,
+    /// The id of a treatment plan.
+    PlanId,
     /// The id of a filled-in questionnaire.
     MeasureResponseId,
     /// The id of a questionnaire that was asked for.

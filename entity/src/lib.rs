@@ -6,6 +6,7 @@ pub mod audit_events;
 pub mod audit_heads;
 pub mod care_relations;
 pub mod checkins;
+pub mod clinic_plan_templates;
 pub mod clinics;
 pub mod consents;
 pub mod data_keys;
@@ -25,6 +26,7 @@ pub mod measure_assignments;
 pub mod measure_responses;
 pub mod notifications;
 pub mod patients;
+pub mod plans;
 pub mod prompt_favourites;
 pub mod prompt_offers;
 pub mod push_subscriptions;
@@ -69,4 +71,6 @@ pub const TABLES: &[&data_map::TableRule] = &[
     &prompt_offers::RULES,
     &measure_assignments::RULES,
     &measure_responses::RULES,
+    &plans::RULES,
+    &clinic_plan_templates::RULES,
 ];

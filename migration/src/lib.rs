@@ -8,6 +8,7 @@ mod m20261122_000002_records;
 mod m20261122_000003_reminders;
 mod m20261122_000009_measures;
 mod m20261122_000010_prompts;
+mod m20261122_000011_plans;
 
 pub struct Migrator;
 
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000003_reminders::Migration),
             Box::new(m20261122_000009_measures::Migration),
             Box::new(m20261122_000010_prompts::Migration),
+            Box::new(m20261122_000011_plans::Migration),
         ]
     }
 }

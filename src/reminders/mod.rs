@@ -12,7 +12,7 @@ pub mod rules;
 
 pub use dto::SessionReminder;
 pub use facts::{PatientFacts, hush_windows, parse_policy, session_facts, session_state};
-pub use ledger::{Mark, lock_screen_key, mark};
+pub use ledger::{Mark, lock_screen_key, mark, of_sessions};
 pub use planner::{of_session, recurring_facts, replan_patient, row_of};
 pub use queries::recurrence;
 pub use routes::router;
