@@ -38,6 +38,7 @@ const HERS: [u16; 9] = [401, 200, 404, 403, 403, 403, 403, 403, 401];
 const HERS_204: [u16; 9] = [401, 204, 404, 403, 403, 403, 403, 403, 401];
 const HER_DEVICE: [u16; 9] = [401, 200, 404, 404, 404, 404, 404, 404, 401];
 const HER_DEVICE_204: [u16; 9] = [401, 204, 404, 404, 404, 404, 404, 404, 401];
+const ADMINS: [u16; 9] = [401, 403, 403, 403, 403, 403, 403, 200, 401];
 const HER_THERAPIST: [u16; 9] = [401, 403, 403, 404, 200, 404, 404, 403, 401];
 const HER_THERAPIST_CREATES: [u16; 9] = [401, 403, 403, 404, 201, 404, 404, 403, 401];
 
@@ -121,6 +122,17 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("list_patient_measure_assignments", HER_THERAPIST),
     ("cancel_measure_assignment", [401, 403, 403, 404, 204, 404, 404, 403, 401]),
     ("list_patient_measure_responses", HER_THERAPIST),
+    // A coordinator reads them too, which has a test of its own.
+    ("list_plan_templates", [401, 403, 403, 200, 200, 200, 200, 403, 401]),
+    ("get_clinic_plan_templates", ADMINS),
+    ("put_clinic_plan_templates", ADMINS),
+    ("get_clinic_hours", [401, 403, 403, 200, 200, 200, 200, 200, 401]),
+    ("put_clinic_hours", ADMINS),
+    ("create_plan", HER_THERAPIST_CREATES),
+    ("list_patient_plans", HER_THERAPIST),
+    ("get_patient_plan", HER_THERAPIST),
+    ("update_patient_plan", HER_THERAPIST),
+    ("list_plans", PATIENTS),
 ];
 
 fn row(id: &str) -> [u16; 9] {
@@ -171,6 +183,7 @@ impl World {
             ("{member_id}", &thing.member),
             ("{code}", &thing.id),
             ("{prompt_id}", &thing.id),
+            ("{plan_id}", &thing.id),
         ];
         for (name, value) in names {
             path = path.replace(name, value);

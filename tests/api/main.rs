@@ -19,6 +19,7 @@ mod measures;
 mod openapi;
 mod outages;
 mod plaintext;
+mod plans;
 mod prompts;
 mod reminders;
 mod safety;

@@ -31,8 +31,11 @@ async fn request(app: &TestApp, operation: &Operation) -> Request {
         &ana
     };
     let who = if operation.id == "update_session" { &bo } else { who };
+    let admin = app.admin().await;
+    let who = if operation.path.starts_with("/v1/clinic/") { &admin } else { who };
     let path = operation.path.replace("{patient_id}", &ana.id.to_string());
     let path = path.replace("{id}", NO_ID).replace("{member_id}", &bo.id.to_string());
+    let path = path.replace("{plan_id}", NO_ID);
     who.request(operation.method.parse().unwrap(), &path).await.if_match(1)
 }
 
@@ -226,13 +229,20 @@ async fn if_match_is_needed_where_something_may_be_lost(app: TestApp) {
         }
         asked += 1;
         let staff = operation.path.starts_with("/v1/sessions");
-        let who = if staff { &bo } else { &ana };
+        let admin = app.admin().await;
+        let who = match operation.path.as_str() {
+            path if path.starts_with("/v1/clinic") => &admin,
+            path if staff || path.starts_with("/v1/patients") => &bo,
+            _ => &ana,
+        };
         let id = if staff {
-            bo.schedule(&ana, "integration", app.now() + chrono::Duration::days(3)).await["id"].clone()
+            bo.schedule(&ana, "integration", app.now() + chrono::Duration::days(3 + asked)).await["id"]
+                .clone()
         } else {
             json!(NO_ID)
         };
         let path = operation.path.replace("{id}", id.as_str().unwrap());
+        let path = path.replace("{patient_id}", &ana.id.to_string()).replace("{plan_id}", NO_ID);
         let plain = || async { who.request(operation.method.parse().unwrap(), &path).await.json(&json!({})) };
         plain().await.send().await.refused(428, "if_match_required");
         for wrong in ["1", "\"x\"", "*", "W/\"1\"", "\"1\", \"2\"", "", "\"99999999999\"", "\"1"] {

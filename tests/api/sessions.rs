@@ -83,8 +83,8 @@ async fn a_session_is_seen_by_its_patient_and_therapist(app: TestApp) {
 
 async fn the_usual_length_is_that_of_its_kind(app: TestApp) {
     let (ana, bo) = pair(&app).await;
-    for (kind, minutes) in [("dosing", 150), ("integration", 60)] {
-        let made = bo.schedule(&ana, kind, app.now() + Duration::days(5)).await;
+    for (kind, minutes, day) in [("dosing", 150, 5), ("integration", 60, 6)] {
+        let made = bo.schedule(&ana, kind, app.now() + Duration::days(day)).await;
         let (from, to) = (at(made["starts_at"].as_str().unwrap()), at(made["ends_at"].as_str().unwrap()));
         assert_eq!((to - from).num_minutes(), minutes, "{kind}");
     }
