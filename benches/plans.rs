@@ -84,5 +84,6 @@ async fn main() -> Outcome<()> {
         millis(times[times.len() / 2]),
         millis(times[times.len() * 99 / 100]),
     );
+    println!("memory afterwards: {:.1} MiB", server.resident_mib()?);
     server.stop()
 }

@@ -341,7 +341,8 @@ async fn pages_of_sessions_are_stable(app: TestApp) {
     for base in ["/v1/sessions".to_owned(), format!("/v1/patients/{}/sessions", ana.id)] {
         let who = if base == "/v1/sessions" { &ana } else { &bo };
         let page = who.get(&format!("{base}?limit=2")).await.expect(200);
-        let late = bo.schedule(&ana, "integration", app.now() + Duration::days(40)).await;
+        let later = i64::try_from(made.len()).unwrap() + 40;
+        let late = bo.schedule(&ana, "integration", app.now() + Duration::days(later)).await;
         let cursor = page["next_cursor"].as_str().unwrap();
         let rest = who.get(&format!("{base}?limit=100&cursor={cursor}")).await.expect(200);
         let both = page["items"].as_array().unwrap().iter().chain(rest["items"].as_array().unwrap());

@@ -47,8 +47,9 @@ async fn counted<T>(work: impl Future<Output = T>) -> (T, usize) {
 
 async fn a_longer_plan_takes_no_more_statements(app: TestApp) {
     let (_, bo) = pair(&app).await;
-    let mut counts = Vec::new();
-    for (name, left_out) in [("short", 10), ("long", 0)] {
+    // Twice each: spans that open while another test comes or goes may escape the count, none is ever counted twice.
+    let mut counts = [[0; 3]; 2];
+    for (name, size, left_out) in [("one", 0, 10), ("two", 1, 0), ("three", 0, 10), ("four", 1, 0)] {
         let patient = app.patient_of(&bo, name).await;
         let with = app.therapist(&format!("with-{name}")).await;
         assign(&app, &patient, &with).await;
@@ -70,7 +71,9 @@ async fn a_longer_plan_takes_no_more_statements(app: TestApp) {
         let (ended, cancelled) =
             counted(async { bo.patch(&path, 1, &json!({"state": "cancelled"})).await }).await;
         ended.expect(200);
-        counts.push([started, shifted, cancelled]);
+        for (most, count) in counts[size].iter_mut().zip([started, shifted, cancelled]) {
+            *most = count.max(*most);
+        }
     }
     assert_eq!(counts[0], counts[1]);
     println!("{:?}: statements to start, shift and cancel a plan: {:?}", app.engine(), counts[1]);
@@ -131,7 +134,7 @@ async fn shifting_moves_all_that_follows_and_its_reminders(app: TestApp) {
     let body = json!({"starts_at": to, "shift_following": true});
     bo.patch(&target, 2, &body).await.refused(409, "session_overlap");
     assert_eq!(bo.get(&path).await.expect(200)["sessions"], json!(after));
-    let past = json!({"starts_at": "2026-11-20T08:00:00Z", "shift_following": true});
+    let past = json!({"starts_at": "2026-11-02T08:00:00Z", "shift_following": true});
     bo.patch(&target, 2, &past).await.invalid("/starts_at");
 }
 
