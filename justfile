@@ -47,3 +47,8 @@ bench-http:
 bench-reminders:
     cargo build --release
     cargo bench --bench reminders
+
+# CPU of starting the longest treatment plan.
+bench-plans:
+    cargo build --release
+    cargo bench --bench plans

@@ -29,7 +29,7 @@ use crate::{
     error::render_problems,
     goals, health, journal, measures,
     openapi::ApiDoc,
-    prompts, push, reminders,
+    plans, prompts, push, reminders,
     safety::{self, Directory},
     sessions, sync, telemetry,
     vault::{Mac, Vault, keyfile::KeySet},
@@ -178,7 +178,8 @@ pub fn api() -> OpenApiRouter<AppState> {
         .merge(attachments::router())
         .merge(measures::router())
         .merge(reminders::delivery_router())
-        .merge(sync::router());
+        .merge(sync::router())
+        .merge(plans::router());
     OpenApiRouter::with_openapi(ApiDoc::openapi())
         .nest("/v1", v1)
         .merge(accounts::well_known())

@@ -260,6 +260,8 @@ pub struct PlanTemplate {
     #[serde(default)]
     pub cautions: Vec<String>,
     pub sessions: Vec<PlannedSession>,
+    #[serde(default)]
+    pub measures: Vec<PlannedMeasure>,
 }
 
 fn switched_on() -> bool {
@@ -277,6 +279,17 @@ pub struct PlannedSession {
     #[serde(default)]
     pub routes: Vec<String>,
     pub note: Option<String>,
+}
+
+/// A questionnaire of a plan template, in days from the first dosing session.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlannedMeasure {
+    pub measure: String,
+    pub day_offset: i32,
+    /// Left to the therapist, never asked for by itself.
+    #[serde(default)]
+    pub optional: bool,
 }
 
 /// Shown if a text were missing; says nothing about anything.

@@ -274,6 +274,17 @@ impl<S: Send + Sync> FromRequestParts<S> for PathMember {
     }
 }
 
+/// The plan in the path: `/plans/{plan_id}`.
+pub struct PathPlan(pub Uuid);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathPlan {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> ApiResult<Self> {
+        path_id(parts, state, "plan_id").await.map(Self)
+    }
+}
+
 /// The version that the client last read, from `If-Match`. Required where it is taken: 428 without.
 pub struct IfMatch(pub i32);
 

@@ -51,6 +51,8 @@ pub mod messages;
 pub mod openapi;
 /// Cursors and pages.
 pub mod page;
+/// Treatment plans from templates.
+pub mod plans;
 /// Short exercises, and the one for today.
 pub mod prompts;
 /// Web Push: subscriptions, sealing, sending.

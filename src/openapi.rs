@@ -96,6 +96,7 @@ impl Modify for BearerAuth {
         (name = "prompts", description = "Short exercises, and the one for today."),
         (name = "safety", description = "Whom to call in a crisis, and the patient's own safety plan."),
         (name = "measures", description = "Questionnaires, what was answered, and what it comes to."),
+        (name = "plans", description = "Courses of treatment from templates, and when the clinic is open."),
         (name = "operations", description = "Health of the service.")
     )
 )]

@@ -76,6 +76,8 @@ ids! {
     CommentId,
     /// The id of an attachment.
     AttachmentId,
+    /// The id of a treatment plan.
+    PlanId,
     /// The id of a filled-in questionnaire.
     MeasureResponseId,
     /// The id of a questionnaire that was asked for.

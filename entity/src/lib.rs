@@ -8,6 +8,7 @@ pub mod audit_events;
 pub mod audit_heads;
 pub mod care_relations;
 pub mod checkins;
+pub mod clinic_plan_templates;
 pub mod clinics;
 pub mod consents;
 pub mod data_keys;
@@ -32,6 +33,7 @@ pub mod measure_assignments;
 pub mod measure_responses;
 pub mod notifications;
 pub mod patients;
+pub mod plans;
 pub mod prompt_favourites;
 pub mod prompt_offers;
 pub mod push_subscriptions;
@@ -87,4 +89,6 @@ pub const TABLES: &[&data_map::TableRule] = &[
     &attachment_chunks::RULES,
     &measure_assignments::RULES,
     &measure_responses::RULES,
+    &plans::RULES,
+    &clinic_plan_templates::RULES,
 ];

@@ -13,6 +13,7 @@ mod m20261122_000007_consents;
 mod m20261122_000008_sync;
 mod m20261122_000009_measures;
 mod m20261122_000010_prompts;
+mod m20261122_000011_plans;
 mod m20261122_000012_readiness;
 
 pub struct Migrator;
@@ -28,10 +29,11 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000005_journal::Migration),
             Box::new(m20261122_000006_attachments::Migration),
             Box::new(m20261122_000007_consents::Migration),
+            Box::new(m20261122_000008_sync::Migration),
             Box::new(m20261122_000009_measures::Migration),
             Box::new(m20261122_000010_prompts::Migration),
+            Box::new(m20261122_000011_plans::Migration),
             Box::new(m20261122_000012_readiness::Migration),
-            Box::new(m20261122_000008_sync::Migration),
         ]
     }
 }

@@ -235,6 +235,8 @@ roles! {
     Medical => |caller| caller.with(Capability::Medical);
     /// A member of staff who keeps the calendar.
     Coordinator => |caller| caller.with(Capability::Coordinator);
+    /// A member of staff who plans: a therapist or a coordinator.
+    Planner => |caller| if caller.capabilities.has(Capability::Coordinator) { Ok(caller) } else { caller.with(Capability::Therapist) };
     /// A member of staff who manages people and settings.
     Admin => |caller| caller.with(Capability::Admin);
 }

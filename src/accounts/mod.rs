@@ -13,7 +13,9 @@ mod register;
 mod routes;
 mod tokens;
 
-pub use caller::{Admin, Caller, Capabilities, Capability, Coordinator, Medical, Patient, Staff, Therapist};
+pub use caller::{
+    Admin, Caller, Capabilities, Capability, Coordinator, Medical, Patient, Planner, Staff, Therapist,
+};
 pub use code::{InvitationCode, hash as code_hash};
 pub use dto::check_zone;
 pub use limits::{Bucket, count_attempt};

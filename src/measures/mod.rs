@@ -11,7 +11,7 @@ mod forms;
 mod responses;
 pub mod scoring;
 
-pub use assignments::{NewAssignment, assign};
+pub use assignments::{NewAssignment, PlannedMeasure, assign, assign_planned, cancel_planned, move_planned};
 pub use catalogue::{Catalogue, CatalogueError, DAILY, embedded};
 pub use clinic::{ClinicFacts, clinic_facts, policy_place};
 pub use definition::{Level, Measure, Notify, SafetyRule};

@@ -3,11 +3,14 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use entity::{
     ids::{AccountId, NotificationId, PatientId},
     notifications, reminders,
 };
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
+};
 use uuid::Uuid;
 
 use super::{RULE, dto::Notification, queries};
@@ -27,6 +30,35 @@ pub async fn list(
 ) -> ApiResult<Vec<notifications::Model>> {
     let query = notifications::Entity::find().filter(notifications::Column::RecipientId.eq(recipient));
     Ok(page.newest_first(query, notifications::Column::DueAt, notifications::Column::Id).all(conn).await?)
+}
+
+/// A line of the ledger about a session, without its words.
+#[derive(Debug, sea_orm::FromQueryResult)]
+pub struct SessionLine {
+    pub origin_id: Uuid,
+    pub template_id: Option<String>,
+    pub due_at: DateTime<Utc>,
+    pub state: String,
+    pub reason: Option<String>,
+}
+
+/// What is planned around some sessions of a patient, earliest first.
+pub async fn of_sessions(
+    conn: &impl ConnectionTrait,
+    patient: PatientId,
+    sessions: Vec<Uuid>,
+) -> ApiResult<Vec<SessionLine>> {
+    use notifications::Column;
+    Ok(notifications::Entity::find()
+        .select_only()
+        .columns([Column::OriginId, Column::TemplateId, Column::DueAt, Column::State, Column::Reason])
+        .filter(Column::RecipientId.eq(patient.0))
+        .filter(Column::OriginId.is_in(sessions))
+        .order_by_asc(Column::DueAt)
+        .order_by_asc(Column::Id)
+        .into_model()
+        .all(conn)
+        .await?)
 }
 
 /// The rows with their words.

@@ -17,7 +17,7 @@ pub use comments::{announce_comment, withdraw_comments};
 pub use delivery::{parse_policy, router as delivery_router};
 pub use dto::{Reminder, SessionReminder};
 pub use facts::{PatientFacts, hush_windows, session_facts, session_state};
-pub use ledger::{Mark, in_app_text, lock_screen_key, mark};
+pub use ledger::{Mark, in_app_text, lock_screen_key, mark, of_sessions};
 pub use planner::{of_session, recurring_facts, replan_patient, row_of};
 pub use queries::recurrence;
 pub use routes::router;

@@ -27,11 +27,7 @@ use super::{
         session::{ExistingRow, plan_session},
     },
 };
-use crate::{
-    content::Priority,
-    db::WriteTx,
-    error::{ApiError, ApiResult},
-};
+use crate::{content::Priority, db::WriteTx, error::ApiResult};
 
 /// How far back planning looks at what was already sent.
 const MEMORY: Duration = Duration::days(60);
@@ -340,11 +336,11 @@ impl Board {
     }
 
     async fn write(self, tx: &WriteTx) -> ApiResult<()> {
-        let mut inserts = Vec::new();
+        let (mut inserts, mut changes) = (Vec::new(), Vec::new());
         for (id, row) in self.after {
             match self.before.get(&id) {
                 Some(before) if *before == row => {}
-                Some(_) => update(tx, row).await?,
+                Some(_) => changes.push(notifications::Model { updated_at: tx.now(), ..row }),
                 None => {
                     let id = NotificationId(tx.new_id());
                     inserts.push(
@@ -359,6 +355,9 @@ impl Board {
                 .exec_without_returning(tx.conn())
                 .await?;
         }
+        for chunk in changes.chunks(500) {
+            update(tx, chunk).await?;
+        }
         Ok(())
     }
 }
@@ -371,23 +370,24 @@ fn reopenable(row: &notifications::Model) -> bool {
     row.attempts == 0 && matches!(row.state.as_str(), "suppressed" | "cancelled") && cause
 }
 
-/// Writes an existing row, unless a worker has claimed it meanwhile: what is on its way stays on its way.
-async fn update(tx: &WriteTx, row: notifications::Model) -> ApiResult<()> {
-    use notifications::Column;
-    notifications::Entity::update_many()
-        .col_expr(Column::State, Expr::value(row.state))
-        .col_expr(Column::Reason, Expr::value(row.reason))
-        .col_expr(Column::DueAt, Expr::value(row.due_at))
-        .col_expr(Column::ExpiresAt, Expr::value(row.expires_at))
-        .col_expr(Column::LocalDate, Expr::value(row.local_date))
-        .col_expr(Column::NextAttemptAt, Expr::value(row.next_attempt_at))
-        .col_expr(Column::Fence, Expr::col(Column::Fence).add(1))
-        .col_expr(Column::UpdatedAt, Expr::value(tx.now()))
-        .filter(Column::RecipientId.eq(row.recipient_id))
-        .filter(Column::Id.eq(row.id))
-        .filter(Column::State.ne("claimed"))
-        .exec(tx.conn())
-        .await
-        .map_err(ApiError::from)?;
+/// Writes existing rows in one statement, but none that a worker has claimed meanwhile: what is on its way stays on its
+/// way. Every row is there already, so the insert always ends in its update.
+async fn update(tx: &WriteTx, rows: &[notifications::Model]) -> ApiResult<()> {
+    use notifications::{Column, Entity};
+    let changed = OnConflict::columns([Column::RecipientId, Column::Id])
+        .update_columns([
+            Column::State,
+            Column::Reason,
+            Column::DueAt,
+            Column::ExpiresAt,
+            Column::LocalDate,
+            Column::NextAttemptAt,
+            Column::UpdatedAt,
+        ])
+        .value(Column::Fence, Expr::col((Entity, Column::Fence)).add(1))
+        .action_and_where(Expr::col((Entity, Column::State)).ne("claimed"))
+        .to_owned();
+    let rows = rows.iter().cloned().map(|row| notifications::ActiveModel::from(row).reset_all());
+    Entity::insert_many(rows).on_conflict(changed).exec_without_returning(tx.conn()).await?;
     Ok(())
 }

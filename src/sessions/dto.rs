@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, PatientId, SessionId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::{
     content::protocols,
@@ -29,6 +30,8 @@ pub struct SessionCreate {
     /// Left out: the usual length of this kind.
     #[schema(minimum = 5, maximum = 720, example = 150)]
     pub duration_minutes: Option<i64>,
+    /// What the rows of one group session share, one row a patient; they may be at the same time.
+    pub group_id: Option<Uuid>,
 }
 
 fn at_the_clinic() -> String {
@@ -44,6 +47,11 @@ pub struct SessionPatch {
     pub duration_minutes: Option<i64>,
     #[schema(example = "clinic", max_length = 32)]
     pub location: Option<String>,
+    /// Moves every later planned session of the same plan by as many days, fitted to the clinic's hours again. Only
+    /// with `starts_at`.
+    #[serde(default)]
+    #[schema(example = false)]
+    pub shift_following: bool,
 }
 
 /// A session.
@@ -73,6 +81,16 @@ pub struct Session {
     pub started_at: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<DateTime<Utc>>,
+    /// The plan it is part of, if any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan_id: Option<Uuid>,
+    /// Its name within that plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "dosing-1")]
+    pub plan_key: Option<String>,
+    /// What the rows of one group session share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group_id: Option<Uuid>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
@@ -93,7 +111,8 @@ pub struct SessionList {
     pub next_cursor: Option<String>,
 }
 
-const LOCATIONS: [&str; 3] = ["clinic", "home", "telehealth"];
+/// Where a session can be.
+pub const LOCATIONS: [&str; 3] = ["clinic", "home", "telehealth"];
 
 fn check_location(checks: &mut Checks, location: &str) {
     let detail = format!("must be one of: {}", LOCATIONS.join(", "));
@@ -123,6 +142,13 @@ impl Validate for SessionCreate {
 
 impl Validate for SessionPatch {
     fn validate(&self, checks: &mut Checks) {
+        let alone = self.shift_following && self.starts_at.is_none();
+        checks.require(
+            !alone,
+            "/shift_following",
+            "needs_starts_at",
+            "say with starts_at where this one goes",
+        );
         if let Some(location) = &self.location {
             check_location(checks, location);
         }

@@ -2,6 +2,8 @@
 //! Every change plans the reminders anew in its own transaction.
 
 mod dto;
+mod moves;
+mod overlaps;
 mod own;
 mod queries;
 mod readiness;
@@ -9,7 +11,9 @@ mod routes;
 mod rules;
 mod sync;
 
-pub use dto::Session;
+pub use dto::{LOCATIONS, Session};
+pub use overlaps::{Slot, refuse_overlaps};
+pub use queries::view;
 pub use sync::Sessions;
 
 /// Every operation of sessions.

@@ -10,6 +10,7 @@ use sea_orm::{
 
 use super::{
     dto::{Session, SessionCreate, SessionPatch},
+    overlaps::{Slot, refuse_overlaps},
     rules::{self, Step},
 };
 use crate::{
@@ -40,6 +41,9 @@ pub fn view(row: sessions::Model) -> Session {
         ends_at: row.ends_at,
         started_at: row.started_at,
         ended_at: row.ended_at,
+        plan_id: row.plan_id,
+        plan_key: row.plan_key,
+        group_id: row.group_id,
         created_at: row.created_at,
         updated_at: row.updated_at,
     }
@@ -113,11 +117,12 @@ pub async fn insert(
         ended_at: None,
         plan_id: None,
         plan_key: None,
-        group_id: None,
+        group_id: input.group_id,
         intention_sealed: None,
         created_at: tx.now(),
         updated_at: tx.now(),
     };
+    refuse_overlaps(tx, patient, member, &[Slot::of(&row, "/starts_at")]).await?;
     let active: sessions::ActiveModel = row.clone().into();
     sessions::Entity::insert(active.reset_all()).exec_without_returning(tx.conn()).await?;
     Ok(row)
@@ -133,14 +138,14 @@ async fn unchanged(
     if row.version == version { Ok(row) } else { Err(ApiError::stale()) }
 }
 
-/// Moves or relocates a session that is still planned and at `version`.
+/// Moves or relocates a session that is still planned and at `version`: how it was, and how it is.
 pub async fn relocate(
     tx: &WriteTx,
     patient: PatientId,
     zone: &str,
     (id, version): (SessionId, i32),
     patch: SessionPatch,
-) -> ApiResult<sessions::Model> {
+) -> ApiResult<(sessions::Model, sessions::Model)> {
     let row = unchanged(tx, patient, id, version).await?;
     if session_state(&row) != SessionState::Planned {
         return Err(ApiError::conflict("wrong_session_state", "Only a planned session can be moved."));
@@ -152,14 +157,15 @@ pub async fn relocate(
         id: Set(id),
         version: Set(version + 1),
         sync_seq: Set(tx.sync_seq()),
-        location: Set(patch.location.unwrap_or(row.location)),
+        location: Set(patch.location.unwrap_or_else(|| row.location.clone())),
         starts_at: Set(starts_at),
         ends_at: Set(ends_at),
         placement: Set(placement_after_move(row.starts_at, starts_at, &zone, row.placement)),
         updated_at: Set(tx.now()),
         ..Default::default()
     };
-    Ok(changed.update(tx.conn()).await?)
+    let moved = changed.update(tx.conn()).await?;
+    Ok((row, moved))
 }
 
 /// Takes a session that is at `version` one step further.

@@ -6,7 +6,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     dto::{ScheduledSession, Session, SessionCreate, SessionList, SessionPatch},
-    queries,
+    moves, queries,
     rules::Step,
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     idempotency::Answer,
     openapi::Problems,
     page::{Cursor, PageQuery},
-    reminders,
+    plans, reminders,
 };
 
 pub fn router() -> OpenApiRouter<AppState> {
@@ -106,7 +106,7 @@ async fn get_session(
     Ok(Versioned { version: row.version, body: queries::view(row) })
 }
 
-/// Move a planned session of a patient in my care. Its reminders move with it.
+/// Move a planned session of a patient in my care, alone or with all that follow it in its plan. Reminders move along.
 #[utoipa::path(patch, path = "/sessions/{id}", operation_id = "update_session", tag = "sessions",
     params(("id" = Uuid, Path), ("If-Match" = String, Header, description = "The ETag that was read.", example = "\"1\"")),
     request_body = SessionPatch, responses((status = 200, body = ScheduledSession), Problems))]
@@ -117,11 +117,14 @@ async fn update_session(
     IfMatch(version): IfMatch,
     ValidJson(patch): ValidJson<SessionPatch>,
 ) -> ApiResult<Versioned<ScheduledSession>> {
+    let ground = match patch.shift_following {
+        true => Some(plans::ground(app.db.reader(), me.clinic).await?),
+        false => None,
+    };
     let shared = shared(&app, me, id).await?;
     shared
         .write(&app, "sessions.move", format!("sessions/{id}"), async |tx, scope| {
-            let row = queries::relocate(tx, scope.patient, &scope.zone, (id, version), patch).await?;
-            reminders::replan_patient(tx, scope.patient).await?;
+            let row = moves::relocate(tx, scope, ground.as_ref(), (id, version), patch).await?;
             let reminders = reminders::of_session(tx.conn(), scope.patient, id).await?;
             Ok(Versioned {
                 version: row.version,

@@ -179,6 +179,17 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("list_staff", ADMINS),
     ("update_staff_member", ADMINS),
     ("update_clinic", ADMINS),
+    // A coordinator reads them too, which has a test of its own.
+    ("list_plan_templates", [401, 403, 403, 200, 200, 200, 200, 403, 401]),
+    ("get_clinic_plan_templates", ADMINS),
+    ("put_clinic_plan_templates", ADMINS),
+    ("get_clinic_hours", [401, 403, 403, 200, 200, 200, 200, 200, 401]),
+    ("put_clinic_hours", ADMINS),
+    ("create_plan", HER_THERAPIST_CREATES),
+    ("list_patient_plans", HER_THERAPIST),
+    ("get_patient_plan", HER_THERAPIST),
+    ("update_patient_plan", HER_THERAPIST),
+    ("list_plans", PATIENTS),
 ];
 
 fn row(id: &str) -> [u16; 9] {
@@ -231,6 +242,7 @@ impl World {
             ("{prompt_id}", &thing.id),
             ("{item}", &"questions-noted".to_owned()),
             ("{revision}", &"1".to_owned()),
+            ("{plan_id}", &thing.id),
         ];
         for (name, value) in names {
             path = path.replace(name, value);

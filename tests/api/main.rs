@@ -28,6 +28,7 @@ mod measures;
 mod openapi;
 mod outages;
 mod plaintext;
+mod plans;
 mod preparation;
 mod prompts;
 mod reminders;

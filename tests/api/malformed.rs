@@ -35,6 +35,7 @@ async fn request(app: &TestApp, operation: &Operation) -> Request {
     let who = if is_for_admins(operation) { &admin } else { who };
     let path = operation.path.replace("{patient_id}", &ana.id.to_string());
     let path = path.replace("{id}", NO_ID).replace("{member_id}", &bo.id.to_string());
+    let path = path.replace("{plan_id}", NO_ID);
     who.request(operation.method.parse().unwrap(), &path).await.if_match(1)
 }
 
@@ -238,11 +239,13 @@ async fn if_match_is_needed_where_something_may_be_lost(app: TestApp) {
         let admin = app.admin().await;
         let who = if is_for_admins(&operation) { &admin } else { who };
         let id = if staff {
-            bo.schedule(&ana, "integration", app.now() + chrono::Duration::days(3)).await["id"].clone()
+            bo.schedule(&ana, "integration", app.now() + chrono::Duration::days(3 + asked)).await["id"]
+                .clone()
         } else {
             json!(NO_ID)
         };
         let path = operation.path.replace("{id}", id.as_str().unwrap());
+        let path = path.replace("{patient_id}", &ana.id.to_string()).replace("{plan_id}", NO_ID);
         let plain = || async { who.request(operation.method.parse().unwrap(), &path).await.json(&json!({})) };
         plain().await.send().await.refused(428, "if_match_required");
         for wrong in ["1", "\"x\"", "*", "W/\"1\"", "\"1\", \"2\"", "", "\"99999999999\"", "\"1"] {

@@ -64,6 +64,22 @@ const EXEMPT: &[(&str, &str)] = &[
     ("MeasureResponseCreate/version", "a version of the content"),
     ("MeasureResponseCreate/language", "a language tag"),
     ("MeasureAssignmentCreate/measure_id", "an id of the content"),
+    ("MeasureAnswer/item", "an id of the form"),
+    ("MeasureAnswer/choice", "a code of the form"),
+    ("MeasureAnswer/choices", "codes of the form"),
+    ("Opening/weekday", "names of weekdays"),
+    ("Opening/opens", "a time of day"),
+    ("Opening/closes", "a time of day"),
+    ("PlanCreate/template_id", "an id of the content or the clinic"),
+    ("PlanCreate/time", "a time of day"),
+    ("PlanCreate/route", "an id of the content"),
+    ("PlanCreate/leave_out", "keys of the template"),
+    ("PlanTemplate/id", "small letters and dashes; clear in the data map"),
+    ("TemplateSession/key", "small letters and dashes; clear in the data map"),
+    ("TemplateSession/kind", "an id of the content"),
+    ("TemplateSession/location", "an id of the content"),
+    ("TemplateSession/routes", "ids of the content"),
+    ("TemplateMeasure/measure", "an id of the content"),
 ];
 
 async fn d1_what_people_write_is_readable_nowhere(app: TestApp) {
@@ -112,7 +128,7 @@ async fn d1_errors_never_quote_what_was_sent(app: TestApp) {
             continue;
         }
         let id = "0198f000-0000-7000-8000-000000000000";
-        let path = ["{id}", "{patient_id}", "{member_id}", "{attachment_id}", "{number}"]
+        let path = ["{id}", "{patient_id}", "{member_id}", "{attachment_id}", "{number}", "{plan_id}"]
             .iter()
             .fold(operation.path.clone(), |path, name| path.replace(name, id));
         let path = path.replace("{patient_id}", &ana.id.to_string());
@@ -207,6 +223,7 @@ async fn write_everywhere(app: &TestApp) -> Canaries {
         intention(&ana, &bo, app.now() + Duration::days(7), &canaries, write).await;
         goals(&ana, &bo, &canaries, write).await;
         questionnaire(&ana, &bo, &canaries, write).await;
+        plan_templates(app, &canaries, (i64::try_from(round).unwrap(), write)).await;
         device(&ana, &mut canaries, round, write).await;
         canaries.secret(&ana.access_token());
         canaries.secret(&ana.refresh_token());
@@ -418,6 +435,22 @@ async fn questionnaire(ana: &Person, bo: &Person, canaries: &Canaries, write: Wr
     assert_eq!(seen["items"][0]["answers"][1]["text"], words);
     let wrong = json!({"item": "post.first-words", "choice": words});
     post().await.json(&json!({"answers": [wrong]})).send().await.expect(422);
+}
+
+async fn plan_templates(app: &TestApp, canaries: &Canaries, (version, write): (i64, Write)) {
+    let own = json!({"templates": [{
+        "id": "our-own", "title": write(canaries, "PlanTemplate/title"),
+        "summary": write(canaries, "PlanTemplate/summary"),
+        "cautions": [write(canaries, "PlanTemplate/cautions")],
+        "sessions": [{"key": "evaluation-1", "kind": "evaluation", "day_offset": 0, "location": "clinic",
+            "note": write(canaries, "TemplateSession/note")}],
+    }]});
+    let admin = app.admin().await;
+    let path = "/v1/clinic/plan-templates";
+    let put = || async { admin.request(axum::http::Method::PUT, path).await };
+    let written = put().await.if_match(version).json(&own).send().await.expect(200);
+    assert_eq!(admin.get(path).await.expect(200), written);
+    put().await.if_match(version).json(&own).send().await.refused(412, "stale_version");
 }
 
 async fn device(ana: &Person, canaries: &mut Canaries, round: usize, write: Write) {

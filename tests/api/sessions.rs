@@ -83,8 +83,8 @@ async fn a_session_is_seen_by_its_patient_and_therapist(app: TestApp) {
 
 async fn the_usual_length_is_that_of_its_kind(app: TestApp) {
     let (ana, bo) = pair(&app).await;
-    for (kind, minutes) in [("dosing", 150), ("integration", 60)] {
-        let made = bo.schedule(&ana, kind, app.now() + Duration::days(5)).await;
+    for (kind, minutes, day) in [("dosing", 150, 5), ("integration", 60, 6)] {
+        let made = bo.schedule(&ana, kind, app.now() + Duration::days(day)).await;
         let (from, to) = (at(made["starts_at"].as_str().unwrap()), at(made["ends_at"].as_str().unwrap()));
         assert_eq!((to - from).num_minutes(), minutes, "{kind}");
     }
@@ -341,7 +341,8 @@ async fn pages_of_sessions_are_stable(app: TestApp) {
     for base in ["/v1/sessions".to_owned(), format!("/v1/patients/{}/sessions", ana.id)] {
         let who = if base == "/v1/sessions" { &ana } else { &bo };
         let page = who.get(&format!("{base}?limit=2")).await.expect(200);
-        let late = bo.schedule(&ana, "integration", app.now() + Duration::days(40)).await;
+        let later = i64::try_from(made.len()).unwrap() + 40;
+        let late = bo.schedule(&ana, "integration", app.now() + Duration::days(later)).await;
         let cursor = page["next_cursor"].as_str().unwrap();
         let rest = who.get(&format!("{base}?limit=100&cursor={cursor}")).await.expect(200);
         let both = page["items"].as_array().unwrap().iter().chain(rest["items"].as_array().unwrap());

@@ -1,10 +1,12 @@
 //! Questionnaires that a care team asks for.
 
 mod dto;
+mod planned;
 mod queries;
 mod routes;
 mod staff;
 
+pub use planned::{PlannedMeasure, assign_planned, cancel_planned, move_planned};
 pub use queries::{NewAssignment, assign, close};
 use utoipa_axum::router::OpenApiRouter;
 

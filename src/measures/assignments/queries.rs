@@ -109,7 +109,7 @@ fn check_times(opens_at: DateTime<Utc>, due_at: DateTime<Utc>, now: DateTime<Utc
     Ok(())
 }
 
-async fn count_open(conn: &impl ConnectionTrait, patient: PatientId) -> ApiResult<u64> {
+pub async fn count_open(conn: &impl ConnectionTrait, patient: PatientId) -> ApiResult<u64> {
     let open = Entity::find()
         .filter(Column::PatientId.eq(patient))
         .filter(Column::State.eq(MeasureAssignmentState::Open.as_str()));

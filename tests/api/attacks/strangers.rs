@@ -32,7 +32,10 @@ async fn fill(person: &Person, bo: &Person, count: i64) {
     for number in 0..count {
         person.checkin(number % 10).await;
         person.entry(&format!("entry {number} of {}", person.name)).await;
-        bo.schedule(person, "integration", person.app.now() + Duration::days(3 + number)).await;
+        // Each at an hour of their own: Bo is with one of them at a time.
+        let hours = i64::from(person.name.as_bytes()[0] % 6) * 2;
+        let starts_at = person.app.now() + Duration::days(3 + number) + Duration::hours(hours);
+        bo.schedule(person, "integration", starts_at).await;
     }
     let reminder =
         json!({"category": "mindfulness", "schedule": {"kind": "daily", "time": "20:00"}, "title": "mine"});

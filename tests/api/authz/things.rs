@@ -150,7 +150,28 @@ impl World {
                 (entry, Value::Null)
             }
             "create_session" => {
+                self.clear_calendar().await;
                 (String::new(), json!({"kind": "integration", "starts_at": self.next_week()}))
+            }
+            "create_plan" => {
+                self.clear_calendar().await;
+                (String::new(), self.plan())
+            }
+            "get_patient_plan" => (self.started_plan().await, Value::Null),
+            "update_patient_plan" => (self.started_plan().await, json!({"state": "cancelled"})),
+            "put_clinic_plan_templates" => {
+                self.app.execute("DELETE FROM clinic_plan_templates", vec![]).await;
+                let path = "/v1/clinic/plan-templates";
+                let admin = self.app.admin().await;
+                let first =
+                    admin.request(Method::PUT, path).await.if_match(0).json(&json!({"templates": []}));
+                first.send().await.expect(200);
+                (String::new(), json!({"templates": []}))
+            }
+            "put_clinic_hours" => {
+                self.app.execute("UPDATE clinics SET version = 1", vec![]).await;
+                let opening = json!({"weekday": "mon", "opens": "08:00", "closes": "18:00"});
+                (String::new(), json!({"openings": [opening]}))
             }
             "update_session" => (self.session().await, json!({"location": "telehealth"})),
             "get_session"
@@ -292,7 +313,25 @@ impl World {
         format!("http://127.0.0.1:65530/{}", new_uuid(&self.app))
     }
 
+    /// Everybody's, so that the next session finds its time free.
+    async fn clear_calendar(&self) {
+        self.app.execute("UPDATE sessions SET state = 'cancelled'", vec![]).await;
+        self.app.execute("UPDATE measure_assignments SET state = 'cancelled'", vec![]).await;
+        self.app.execute("UPDATE clinics SET hours = NULL", vec![]).await;
+    }
+
+    fn plan(&self) -> Value {
+        let first = (self.app.now() + Duration::days(30)).date_naive().to_string();
+        json!({"template_id": "kap-weekly-4", "first_dosing_on": first, "route": "im", "without_measures": true})
+    }
+
+    async fn started_plan(&self) -> String {
+        self.clear_calendar().await;
+        id_of(&self.bo.post(&format!("/v1/patients/{}/plans", self.ana.id), &self.plan()).await.expect(201))
+    }
+
     async fn session(&self) -> String {
+        self.clear_calendar().await;
         id_of(&self.bo.schedule(&self.ana, "integration", self.app.now() + Duration::days(7)).await)
     }
 

@@ -1,0 +1,17 @@
+//! Treatment plans: a template of the content or of the clinic, fitted to the clinic's hours and zone, becomes
+//! sessions, questionnaires and reminders in one transaction. Sessions themselves are changed in `sessions`.
+
+mod assignments;
+mod clinic;
+mod dto;
+pub mod fit;
+pub mod hours;
+mod queries;
+mod routes;
+mod shift;
+mod start;
+mod templates;
+
+pub use clinic::{Ground, ground};
+pub use routes::router;
+pub use shift::{following, move_assignments};
