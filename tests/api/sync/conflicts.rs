@@ -194,16 +194,16 @@ async fn words_of_a_goal_and_of_its_notes_are_both_kept(app: TestApp) {
     let path = format!("/v1/goals/{goal}");
     let step = ana.get(&path).await.expect(200)["steps"][0]["id"].clone();
     ana.patch(&path, 1, &json!({"title": "Write daily"})).await.expect(200);
-    let late = json!({"title": "Write weekly", "lifecycle_status": "on_hold", "steps":
+    let late = json!({"title": "Write weekly", "lifecycle_status": "on-hold", "steps":
         [{"id": step, "text": "Find a pen", "done_at": app.now()}, {"text": "Find paper"}]});
     let result = push_one(&ana, &op(&app, "update", row, Some(1), late.clone()), "conflict").await;
     let kept = ana.get(&path).await.expect(200);
-    assert_eq!((&kept["title"], &kept["lifecycle_status"]), (&json!("Write daily"), &json!("on_hold")));
+    assert_eq!((&kept["title"], &kept["lifecycle_status"]), (&json!("Write daily"), &json!("on-hold")));
     assert!(kept["steps"][0]["done_at"].is_string() && kept["steps"].as_array().unwrap().len() == 1);
     let copy = entry_of(&ana, result["copy"]["id"].as_str().unwrap()).await;
     assert_eq!(copy["fields"]["text"], "Write weekly\n\nFind paper");
     assert_eq!((&copy["conflict_of"], &copy["state"]), (&json!(goal), &json!("draft")));
-    let same = json!({"title": "Write daily", "lifecycle_status": "on_hold"});
+    let same = json!({"title": "Write daily", "lifecycle_status": "on-hold"});
     push_one(&ana, &op(&app, "update", row, Some(1), same), "duplicate").await;
 
     ana.patch(&format!("/v1/goal-progress/{note}"), 1, &json!({"note": "Tuesday"})).await.expect(200);
