@@ -140,7 +140,7 @@ pub fn next_part(bytes: i32, received: i32) -> Option<i32> {
 
 /// 409 for a part that is not the next one; says which that is.
 pub fn wrong_part(next: Option<i32>) -> ApiError {
-    let what = match next {
+    let detail = match next {
         Some(next) => format!("continue with part {next}"),
         None => "every part is here; complete the upload".to_owned(),
     };
@@ -148,7 +148,7 @@ pub fn wrong_part(next: Option<i32>) -> ApiError {
         status: StatusCode::CONFLICT,
         code: "wrong_part",
         detail: "Parts are taken in their order; see errors.".into(),
-        errors: vec![FieldError::new("path/number", "expected_part", what)],
+        errors: vec![FieldError::new("path/number", "expected_part", detail)],
     }
 }
 

@@ -75,28 +75,31 @@ impl GoalStatus {
             return Ok(wanted);
         }
         let possible: Vec<&str> = self.next().iter().map(|status| status.as_str()).collect();
-        let way = match self {
-            Self::Proposed => "Agree to it with POST /v1/goals/{id}/agree, or set it to rejected.".to_owned(),
-            Self::Rejected => {
-                "To take it up after all, agree to it with POST /v1/goals/{id}/agree.".to_owned()
+        let detail = match self {
+            Self::Proposed => {
+                "The goal is a proposal. Agree to it with POST /v1/goals/{id}/agree, or set it to rejected."
+                    .to_owned()
             }
-            Self::EnteredInError => "It can only be deleted.".to_owned(),
-            _ => format!("It can become: {}.", possible.join(", ")),
+            Self::Rejected => {
+                "The goal was declined. To take it up after all, agree to it with POST /v1/goals/{id}/agree."
+                    .to_owned()
+            }
+            Self::EnteredInError => "The goal was entered in error. It can only be deleted.".to_owned(),
+            _ => format!("The goal is {}. It can become: {}.", self.as_str(), possible.join(", ")),
         };
-        Err(wrong(self, &way))
+        Err(ApiError::conflict("wrong_goal_state", detail))
     }
 
     /// The status after the patient agreed to a proposal, also one declined before.
     pub fn agree(self) -> ApiResult<Self> {
         match self {
             Self::Proposed | Self::Rejected => Ok(Self::Active),
-            _ => Err(wrong(self, "Only a proposal can be agreed to.")),
+            _ => {
+                let detail = format!("The goal is {}. Only a proposal can be agreed to.", self.as_str());
+                Err(ApiError::conflict("wrong_goal_state", detail))
+            }
         }
     }
-}
-
-fn wrong(status: GoalStatus, way: &str) -> ApiError {
-    ApiError::conflict("wrong_goal_state", format!("The goal is {}. {way}", status.as_str()))
 }
 
 #[cfg(test)]

@@ -122,9 +122,9 @@ pub fn check(checks: &mut Checks, target: &GoalTarget) {
 }
 
 fn check_count(checks: &mut Checks, target: &GoalTarget) {
-    let pointless = "belongs to reductions only; leave it out";
-    checks.require(target.measure.is_none(), "/target/measure", "not_for_this_type", pointless);
-    checks.require(target.score.is_none(), "/target/score", "not_for_this_type", pointless);
+    let detail = "belongs to reductions only; leave it out";
+    checks.require(target.measure.is_none(), "/target/measure", "not_for_this_type", detail);
+    checks.require(target.score.is_none(), "/target/score", "not_for_this_type", detail);
     let whole = target.value.fract() == 0.0 && target.value <= MOST_PER_WEEK;
     checks.require(whole, "/target/value", "out_of_range", "must be a whole number from 1 to 50");
     let known = target.of.as_deref().is_some_and(|of| COUNTED.contains(&of));
@@ -133,8 +133,8 @@ fn check_count(checks: &mut Checks, target: &GoalTarget) {
 }
 
 fn check_reduction(checks: &mut Checks, target: &GoalTarget) {
-    let pointless = "belongs to count-per-week only; leave it out";
-    checks.require(target.of.is_none(), "/target/of", "not_for_this_type", pointless);
+    let detail = "belongs to count-per-week only; leave it out";
+    checks.require(target.of.is_none(), "/target/of", "not_for_this_type", detail);
     let Some(measure) = target.measure.as_deref() else {
         checks.require(false, "/target/measure", "required", "is required for a reduction, such as phq-9");
         return;

@@ -86,14 +86,14 @@ fn filled(template: &Value, session: &str) -> Value {
     fields.filter_map(|field| Some((field["id"].as_str().unwrap().to_owned(), value(field)?))).collect()
 }
 
-async fn session(app: &TestApp, ana: &Person) -> String {
+async fn session(app: &TestApp, ana: &Person, days: i64) -> String {
     let bo = app.therapist("bo").await;
-    id_of(&bo.schedule(ana, "integration", app.now() + chrono::Duration::days(7)).await)
+    id_of(&bo.schedule(ana, "integration", app.now() + chrono::Duration::days(days)).await)
 }
 
 async fn every_form_takes_an_entry_and_gives_it_back(app: TestApp) {
     let ana = app.patient("ana").await;
-    let session = session(&app, &ana).await;
+    let session = session(&app, &ana, 7).await;
     let all = templates(&ana).await;
     for template in all["items"].as_array().unwrap() {
         let body = json!({"template_id": template["id"], "template_version": "1.0.0", "fields": filled(template, &session)});
@@ -157,7 +157,7 @@ async fn an_entry_is_held_to_the_form_it_was_begun_with(app: TestApp) {
 
 async fn a_session_that_an_entry_names_is_the_patients_own(app: TestApp) {
     let (ana, ben) = (app.patient("ana").await, app.patient("ben").await);
-    let (hers, his) = (session(&app, &ana).await, session(&app, &ben).await);
+    let (hers, his) = (session(&app, &ana, 7).await, session(&app, &ben, 8).await);
     let about = |session: &str| json!({"template_id": "integration-free", "fields": {"came-up": "x", "session": session}});
     for wrong in [his.as_str(), "0198f000-0000-7000-8000-000000000000", "soon"] {
         ana.post(ENTRIES, &about(wrong)).await.invalid("/fields/session");

@@ -5,6 +5,7 @@ mod engines;
 mod http;
 mod people;
 mod postgres;
+mod statements;
 
 use std::{
     future::Future,
@@ -28,6 +29,7 @@ pub use engines::Store;
 pub use http::{Reply, Request};
 pub use people::{PASSWORD, Person, email, id_of, registration};
 pub use postgres::{Cluster, cluster};
+pub use statements::counted;
 
 /// Where every test begins: a Sunday noon, six weeks after the end of summer time in Europe.
 pub const START: &str = "2026-11-22T12:00:00Z";

@@ -1,25 +1,14 @@
 //! Plans that are moved, cancelled and completed, and how many statements that takes.
 
-use std::{
-    collections::BTreeSet,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
-use tracing::{
-    Event, Metadata, Subscriber,
-    instrument::WithSubscriber,
-    span::{Attributes, Id, Record},
-};
 
 use super::{at, pair, plan, plans, starts};
 use crate::{
     authz::assign,
-    harness::{TestApp, both_engines, id_of},
+    harness::{TestApp, both_engines, counted, id_of},
 };
 
 both_engines![
@@ -28,34 +17,6 @@ both_engines![
     cancelling_a_plan_ends_what_is_still_to_come,
     a_plan_is_completed_when_its_sessions_are_over,
 ];
-
-/// Counts what sea-orm sends, by the spans it opens for each statement. It keeps no spans: those of a connection's own
-/// thread may end when the counting is long over.
-struct Sent(Arc<AtomicUsize>);
-
-impl Subscriber for Sent {
-    fn enabled(&self, span: &Metadata<'_>) -> bool {
-        let names = ["execute_raw", "execute_unprepared", "query_one_raw", "query_all_raw", "stream_raw"];
-        span.is_span() && span.target().starts_with("sea_orm::database") && names.contains(&span.name())
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn event(&self, _: &Event<'_>) {}
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
-}
-
-async fn counted<T>(work: impl Future<Output = T>) -> (T, usize) {
-    let count = Arc::new(AtomicUsize::new(0));
-    let value = work.with_subscriber(Sent(count.clone())).await;
-    (value, count.load(Ordering::Relaxed))
-}
 
 async fn a_longer_plan_takes_no_more_statements(app: TestApp) {
     let (_, bo) = pair(&app).await;
