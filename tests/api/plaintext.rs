@@ -30,7 +30,6 @@ const EXEMPT: &[(&str, &str)] = &[
     ("DeliveryPolicyPatch/categories_off", "ids of the content"),
     ("CheckinCreate/emotions", "words of a fixed list"),
     ("CheckinPatch/emotions", "words of a fixed list"),
-    ("EntryFields/emotions", "words of a fixed list"),
     ("Receipt/token", "made by the server, and of no use twice"),
     ("Registration/invitation_code", "a code of its own form; its plain text is searched for"),
     ("Registration/time_zone", "a name of the IANA database"),
