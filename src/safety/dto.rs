@@ -180,8 +180,7 @@ pub struct SafetyPlan {
     /// 0 as long as nothing was written.
     #[schema(example = 3)]
     pub version: i32,
-    #[serde(flatten)]
-    pub content: SafetyPlanContent,
+    pub plan: SafetyPlanContent,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<DateTime<Utc>>,
     /// Who watches, and who does not.

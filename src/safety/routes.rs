@@ -78,12 +78,12 @@ fn view(
     app: &AppState,
     me: &Patient,
     row: Option<safety_plans::Model>,
-    content: SafetyPlanContent,
+    plan: SafetyPlanContent,
 ) -> Versioned<SafetyPlan> {
     let version = row.as_ref().map_or(0, |row| row.version);
     let notice = app.crisis.of(None, &me.locale).not_monitored;
     Versioned {
         version,
-        body: SafetyPlan { version, content, updated_at: row.map(|row| row.updated_at), notice },
+        body: SafetyPlan { version, plan, updated_at: row.map(|row| row.updated_at), notice },
     }
 }

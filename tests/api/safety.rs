@@ -64,7 +64,7 @@ async fn a_safety_plan_comes_back_and_two_phones_do_not_undo_each_other(app: Tes
     assert_eq!(empty.headers["etag"], "\"0\"");
     let empty = empty.expect(200);
     assert_eq!(
-        (&empty["version"], &empty["coping"], &empty["updated_at"]),
+        (&empty["version"], &empty["plan"]["coping"], &empty["updated_at"]),
         (&json!(0), &json!([]), &Value::Null)
     );
     assert!(empty["notice"].as_str().unwrap().contains("around the clock"));
@@ -74,13 +74,13 @@ async fn a_safety_plan_comes_back_and_two_phones_do_not_undo_each_other(app: Tes
     ana.put("/v1/safety-plan", &plan).await.refused(428, "if_match_required");
     let first = put(&ana, 0, &plan).await.expect(200);
     for (part, content) in plan.as_object().unwrap() {
-        assert_eq!(&first[part], content, "{part}");
+        assert_eq!(&first["plan"][part], content, "{part}");
     }
     // The other phone has not seen it yet.
     put(&ana, 0, &json!({"coping": ["nothing"]})).await.refused(412, "stale_version");
     assert_eq!(ana.get("/v1/safety-plan").await.expect(200), first);
     let second = put(&ana, 1, &json!({"coping": ["the river", "tea"]})).await.expect(200);
-    assert_eq!((&second["version"], &second["people"]), (&json!(2), &json!([])));
+    assert_eq!((&second["version"], &second["plan"]["people"]), (&json!(2), &json!([])));
     let ben = app.patient("ben").await;
     assert_eq!(ben.get("/v1/safety-plan").await.expect(200)["version"], 0);
 }
