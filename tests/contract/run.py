@@ -82,7 +82,7 @@ def check(arguments: argparse.Namespace, base: str, folder: Path, token: str | N
         *(arguments.schemathesis, "run", f"{base}/openapi.json", "--url", base),
         *("--checks", CHECKS, "--phases", "examples,coverage,fuzzing"),
         *("--seed", "20261122", "--generation-database", "none", "--max-examples", str(arguments.examples)),
-        *("--no-shrink", "--continue-on-failure", "--workers", "2", "--request-timeout", "20", "--warnings", "off"),
+        *("--no-shrink", "--continue-on-failure", "--workers", "1", "--request-timeout", "20", "--warnings", "off"),
         *("--suppress-health-check", "all"),
     ]
     if token:
