@@ -22,7 +22,6 @@ pub use attached::{Standing, clear_attachment, kind_of_field, set_attachment, st
 pub use dto::EntryFields;
 pub use queries::place as revision_place;
 pub use rules::{Body, FREE_NOTE, FREE_NOTE_VERSION};
-pub use shares::touch_shared_with;
 pub use staff::shows_attachment;
 pub use sync::{JournalEntries, SyncedEntry, keep_note};
 use utoipa_axum::router::OpenApiRouter;

@@ -9,7 +9,6 @@ use entity::{
 };
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    Statement,
     sea_query::{Expr, OnConflict},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -180,18 +179,6 @@ async fn unshare(
     }
     touch(tx, patient, entry).await?;
     tx.audit(Event::new("journal.unshare", patient, format!("journal_entries/{entry} to accounts/{member}")));
-    Ok(())
-}
-
-/// Whatever is shared with a member travels to the patient's other devices once more, before it is closed.
-pub async fn touch_shared_with(tx: &WriteTx, patient: PatientId, member: AccountId) -> ApiResult<()> {
-    let statement = Statement::from_sql_and_values(
-        tx.conn().get_database_backend(),
-        "UPDATE journal_entries SET sync_seq = $1 WHERE patient_id = $2 AND id IN (SELECT entry_id \
-         FROM journal_shares WHERE patient_id = $2 AND member_id = $3 AND ended_at IS NULL)",
-        [tx.sync_seq().into(), patient.0.into(), member.0.into()],
-    );
-    tx.conn().execute_raw(statement).await?;
     Ok(())
 }
 
