@@ -35,6 +35,14 @@ impl Client {
         Ok(Self { token: Some(text(pair, "access_token")?.to_owned()), ..self.clone() })
     }
 
+    fn request(&self, method: &Method, path: &str) -> reqwest::RequestBuilder {
+        let request = self.http.request(method.clone(), format!("{}{path}", self.base));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
     /// Sends a request; breaks unless the status is the expected one.
     pub async fn expect(
         &self,
@@ -44,10 +52,7 @@ impl Client {
         body: Option<Value>,
         version: Option<i64>,
     ) -> Result<Value, Broken> {
-        let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token);
-        }
+        let mut request = self.request(&method, path);
         if let Some(version) = version {
             request = request.header("If-Match", format!("\"{version}\""));
         }
@@ -68,6 +73,21 @@ impl Client {
 
     pub async fn get(&self, path: &str) -> Result<Value, Broken> {
         self.expect(StatusCode::OK, Method::GET, path, None, None).await
+    }
+
+    /// Sends a piece of a file.
+    pub async fn put_bytes(&self, path: &str, bytes: Vec<u8>) -> Result<(), Broken> {
+        let request = self.request(&Method::PUT, path).header("Content-Type", "application/octet-stream");
+        let status = request.body(bytes).send().await?.status();
+        check(status == StatusCode::OK, || format!("PUT {path} answered {status}"))
+    }
+
+    /// A whole file.
+    pub async fn bytes(&self, path: &str) -> Result<Vec<u8>, Broken> {
+        let response = self.request(&Method::GET, path).send().await?;
+        let status = response.status();
+        check(status == StatusCode::OK, || format!("GET {path} answered {status}"))?;
+        Ok(response.bytes().await?.to_vec())
     }
 
     /// Breaks unless the answer is 404: not there, or not yours.

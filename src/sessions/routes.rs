@@ -144,16 +144,19 @@ async fn advance(
     me: Therapist,
     (id, version): (SessionId, i32),
     step: Step,
-) -> ApiResult<Versioned<Session>> {
+) -> ApiResult<Versioned<ScheduledSession>> {
     let shared = shared(app, me, id).await?;
-    let row = shared
+    shared
         .write(app, step.action(), format!("sessions/{id}"), async |tx, scope| {
             let row = queries::advance(tx, scope.patient, (id, version), step).await?;
             reminders::replan_patient(tx, scope.patient).await?;
-            Ok(row)
+            let reminders = reminders::of_session(tx.conn(), scope.patient, id).await?;
+            Ok(Versioned {
+                version: row.version,
+                body: ScheduledSession { session: queries::view(row), reminders },
+            })
         })
-        .await?;
-    Ok(Versioned { version: row.version, body: queries::view(row) })
+        .await
 }
 
 macro_rules! steps {
@@ -162,13 +165,13 @@ macro_rules! steps {
         #[utoipa::path(post, path = $path, operation_id = $id, tag = "sessions",
             params(("id" = Uuid, Path),
                 ("If-Match" = String, Header, description = "The ETag that was read.", example = "\"1\"")),
-            responses((status = 200, body = Session), Problems))]
+            responses((status = 200, body = ScheduledSession), Problems))]
         async fn $name(
             State(app): State<AppState>,
             me: Therapist,
             PathId(id): PathId<SessionId>,
             IfMatch(version): IfMatch,
-        ) -> ApiResult<Versioned<Session>> {
+        ) -> ApiResult<Versioned<ScheduledSession>> {
             advance(&app, me, (id, version), Step::$step).await
         }
     )*};

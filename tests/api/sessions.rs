@@ -244,12 +244,19 @@ async fn completing_plans_what_follows_from_then_on(app: TestApp) {
         (&json!("started"), app.now())
     );
     app.clock.set(at("2026-11-23T14:40:00Z"));
-    let done = bo.step(&format!("{}/complete", path(&made)), 2).await.expect(200);
+    let mut done = bo.step(&format!("{}/complete", path(&made)), 2).await.expect(200);
     assert_eq!((&done["state"], at(done["ended_at"].as_str().unwrap())), (&json!("completed"), app.now()));
     let sql = "SELECT due_at FROM notifications WHERE template_id = 'integration-step' AND state = 'planned'";
     let rows = app.query(sql, vec![]).await;
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0].try_get::<DateTime<Utc>>("", "due_at").unwrap(), at("2026-11-23T17:40:00Z"));
+    let told = done.as_object_mut().unwrap().remove("reminders").unwrap();
+    let follows = told.as_array().unwrap().iter().find(|one| one["template_id"] == "integration-step");
+    assert_eq!(
+        follows.map(|one| (&one["state"], &one["due_at"])),
+        Some((&json!("planned"), &json!("2026-11-23T17:40:00Z"))),
+        "{told}"
+    );
     assert_eq!(ana.get(&path(&made)).await.expect(200), done);
 }
 

@@ -1,0 +1,92 @@
+//! The course of treatment: a plan, a questionnaire whose answer worries, and a session that takes place.
+
+use chrono::{Duration, SubsecRound};
+use reqwest::{Method, StatusCode};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use serde_json::{Value, json};
+
+use super::{Cast, chapter, line, local, reminding::planned};
+use crate::{
+    app::AppState,
+    demo::client::{Broken, check, items, text},
+};
+
+/// A plan, a PHQ-9, a day with medicine.
+pub async fn treat(app: &AppState, cast: &Cast) -> Result<(), Broken> {
+    chapter(
+        7,
+        "The course of treatment: a plan, a questionnaire whose answer worries, a session that takes place",
+    );
+    plan(app, cast).await?;
+    ask(app, cast).await?;
+    take_place(app, cast).await
+}
+
+async fn plan(app: &AppState, cast: &Cast) -> Result<(), Broken> {
+    let clinic = cast.ada.get("/v1/clinic").await?;
+    let open = ["tue", "wed", "thu"].map(|day| json!({"weekday": day, "opens": "09:00", "closes": "18:00"}));
+    let body = Some(json!({"openings": open}));
+    let version = clinic["version"].as_i64();
+    cast.ada.expect(StatusCode::OK, Method::PUT, "/v1/clinic/hours", body, version).await?;
+    line("Ada writes the clinic's hours: Tuesday to Thursday, 9 to 18");
+    let first = (app.clock.now() + Duration::days(60)).date_naive();
+    let body = json!({"template_id": "kap-weekly-4", "first_dosing_on": first, "time": "10:00", "route": "im",
+        "without_measures": true});
+    let plan = cast.bo.create(&format!("/v1/patients/{}/plans", cast.patient_id), body).await?;
+    let sessions = items(&plan, "sessions")?.len();
+    let reminders = plan["reminders_planned"].as_u64().unwrap_or_default();
+    check(sessions == 15 && reminders > 50, || format!("{sessions} sessions, {reminders} reminders"))?;
+    line(format!(
+        "Bo starts  kap-weekly-4: {sessions} sessions with {reminders} reminders, at once or not at all"
+    ));
+    Ok(())
+}
+
+/// Item 9 is the question whether one would be better off dead.
+async fn ask(app: &AppState, cast: &Cast) -> Result<(), Broken> {
+    let answers: Vec<Value> = (1..=9)
+        .map(|item| json!({"item": format!("phq9.{item}"), "choice": if item == 9 { "1" } else { "2" }}))
+        .collect();
+    let body = json!({"measure_id": "phq-9", "version": "1.0.0", "language": "en", "answers": answers});
+    let response = cast.ana.create("/v1/measure-responses", body).await?;
+    check(response["total"] == 17.0, || format!("the total is {}", response["total"]))?;
+    line(format!(
+        "Ana        PHQ-9: {} points, {}; item 9 is not zero",
+        response["total"],
+        text(&response, "band")?
+    ));
+    let card = text(&response["crisis_card"], "message")?;
+    line(format!("the card   in the same answer: \"{}…\"", card.chars().take(72).collect::<String>()));
+    let patient: uuid::Uuid = cast.patient_id.parse().map_err(|_| Broken("the patient has no id".into()))?;
+    let alerts = entity::alerts::Entity::find()
+        .filter(entity::alerts::Column::PatientId.eq(patient))
+        .all(app.db.reader())
+        .await
+        .map_err(|error| Broken(error.to_string()))?;
+    check(alerts.len() == 1, || format!("{} alerts", alerts.len()))?;
+    line("alert      committed with the answer: phq9-item9-any, high");
+    Ok(())
+}
+
+async fn take_place(app: &AppState, cast: &Cast) -> Result<(), Broken> {
+    let starts_at = app.clock.now().trunc_subsecs(0) + Duration::minutes(1);
+    let body =
+        json!({"kind": "dosing", "route": "im", "duration_minutes": 60, "starts_at": starts_at.to_rfc3339()});
+    let session = cast.bo.create(&format!("/v1/patients/{}/sessions", cast.patient_id), body).await?;
+    let path = format!("/v1/sessions/{}", text(&session, "id")?);
+    let mut last = session;
+    for (step, state) in [("start", "started"), ("complete", "completed")] {
+        let path = format!("{path}/{step}");
+        last = cast.bo.expect(StatusCode::OK, Method::POST, &path, None, last["version"].as_i64()).await?;
+        check(last["state"] == state, || format!("after {step} the session is {}", last["state"]))?;
+    }
+    let mut after: Vec<_> = planned(&last)?.into_iter().collect();
+    after.sort_by_key(|(_, due)| *due);
+    check(after.len() >= 3, || format!("{} follow-ups are planned", after.len()))?;
+    line("Bo         records the session: started, completed. What follows hangs on its end:");
+    for (template, due) in after.iter().take(4) {
+        line(format!("           {template:<24} {}", local(&cast.zone, *due)));
+    }
+    line(format!("           {} in all\n", after.len()));
+    Ok(())
+}
