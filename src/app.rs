@@ -26,6 +26,7 @@ use crate::{
     config::Config,
     consents,
     db::{Db, Opening},
+    erasure,
     error::render_problems,
     goals, health, journal, measures,
     openapi::ApiDoc,
@@ -167,6 +168,7 @@ pub fn api() -> OpenApiRouter<AppState> {
         .merge(accounts::router())
         .merge(care::router())
         .merge(consents::router())
+        .merge(erasure::router())
         .merge(checkins::router())
         .merge(journal::router())
         .merge(sessions::router())

@@ -27,6 +27,8 @@ pub mod content;
 pub mod db;
 /// The story that `afterglow demo` tells, and its push receiver.
 pub mod demo;
+/// Erasing a patient, a week after they asked.
+pub mod erasure;
 /// The one error, as problem+json.
 pub mod error;
 /// Strict extractors.

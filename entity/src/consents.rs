@@ -35,7 +35,7 @@ impl ActiveModelBehavior for ActiveModel {}
 pub const RULES: TableRule = TableRule {
     table: "consents",
     owner: Owner::Patient("patient_id"),
-    erasure: Erasure::RowsGo,
+    erasure: Erasure::Stays("proof that was asked and answered, kept for the clinic's retention"),
     columns: &[
         ColumnRule::new("patient_id", Class::Reference, Form::Clear, Export::Yes),
         ColumnRule::new("id", Class::Reference, Form::Clear, Export::Yes),

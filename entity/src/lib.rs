@@ -15,6 +15,7 @@ pub mod data_keys;
 pub mod data_map;
 pub mod deliveries;
 pub mod delivery_policies;
+pub mod erasures;
 pub mod goal_entries;
 pub mod goal_progress;
 pub mod goal_shares;
@@ -91,4 +92,5 @@ pub const TABLES: &[&data_map::TableRule] = &[
     &measure_responses::RULES,
     &plans::RULES,
     &clinic_plan_templates::RULES,
+    &erasures::RULES,
 ];

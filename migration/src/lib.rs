@@ -15,6 +15,7 @@ mod m20261122_000009_measures;
 mod m20261122_000010_prompts;
 mod m20261122_000011_plans;
 mod m20261122_000012_readiness;
+mod m20261123_000024_erasures;
 
 pub struct Migrator;
 
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000010_prompts::Migration),
             Box::new(m20261122_000011_plans::Migration),
             Box::new(m20261122_000012_readiness::Migration),
+            Box::new(m20261123_000024_erasures::Migration),
         ]
     }
 }

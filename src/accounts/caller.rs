@@ -4,7 +4,7 @@
 use std::ops::Deref;
 
 use axum::{extract::FromRequestParts, http::header, http::request::Parts};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use entity::ids::{AccountId, ClinicId, LoginId, PatientId};
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 
@@ -16,6 +16,9 @@ use crate::{
     telemetry::RequestId,
     vault::{DataKey, KeyOwner, OwnerKind, WrappedKey},
 };
+
+/// How long a factor counts as fresh.
+const FRESH: Duration = Duration::minutes(5);
 
 /// What a member of staff may do. Several in one person are common in small clinics.
 #[derive(
@@ -107,6 +110,17 @@ impl Caller {
 
     pub fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    /// 403 unless a password or code was given within the last five minutes: a phone left open must not be enough.
+    pub fn require_fresh_factor(&self, now: DateTime<Utc>) -> ApiResult<()> {
+        if now - self.factor_at <= FRESH {
+            return Ok(());
+        }
+        Err(ApiError::forbidden(
+            "step_up_required",
+            "Log in again on this device first, then repeat this within five minutes.",
+        ))
     }
 
     /// A write on this caller's behalf; for a patient it is about their own records.

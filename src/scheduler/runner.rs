@@ -9,7 +9,9 @@ use sea_orm::{ConnectionTrait, Statement};
 use tokio_util::sync::CancellationToken;
 
 use super::tick;
-use crate::{app::AppState, attachments, consents::Purpose, db::Writing, error::ApiResult, reminders, sync};
+use crate::{
+    app::AppState, attachments, consents::Purpose, db::Writing, erasure, error::ApiResult, reminders, sync,
+};
 
 /// How long to wait after a tick that failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
@@ -38,6 +40,9 @@ pub async fn run(app: AppState, stop: CancellationToken) {
             }
             if let Err(error) = sync::purge(&app).await {
                 tracing::warn!(?error, "old deletions were not forgotten; the next sweep tries again");
+            }
+            if let Err(error) = erasure::run_due(&app).await {
+                tracing::error!(?error, "an erasure that is due was not done; the next sweep tries again");
             }
             if let Err(error) = attachments::sweep(&app).await {
                 tracing::warn!(?error, "the sweep for abandoned uploads failed");

@@ -15,6 +15,7 @@ mod authz;
 mod care;
 mod checkins;
 mod consents;
+mod erasure;
 mod goals;
 mod goals_shared;
 mod journal;

@@ -67,6 +67,7 @@ fn entities() -> Schema {
         data_keys,
         deliveries,
         delivery_policies,
+        erasures,
         goal_entries,
         goal_progress,
         goal_shares,

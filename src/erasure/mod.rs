@@ -1,0 +1,10 @@
+//! Erasure: a patient asks for it, has a week to think again, and then everything that is theirs goes, with the key
+//! that sealed it. What goes and what stays is the data map's word (`entity::data_map::Erasure`), not a list here.
+
+mod dto;
+mod queries;
+mod routes;
+mod run;
+mod texts;
+
+pub use self::{routes::router, run::run_due};

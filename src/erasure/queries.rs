@@ -1,0 +1,54 @@
+//! Rows of erasures.
+
+use chrono::Duration;
+use entity::{
+    erasures,
+    ids::{ClinicId, PatientId},
+};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set};
+
+use crate::{audit::Event, db::WriteTx, error::ApiResult};
+
+/// How long a patient can think again.
+pub const DELAY: Duration = Duration::days(7);
+
+pub async fn find(conn: &impl ConnectionTrait, patient: PatientId) -> ApiResult<Option<erasures::Model>> {
+    Ok(erasures::Entity::find_by_id(patient).one(conn).await?)
+}
+
+/// Notes that the patient wants it. Asked twice, the first time counts.
+pub async fn request(tx: &WriteTx, patient: PatientId, clinic: ClinicId) -> ApiResult<erasures::Model> {
+    if let Some(row) = find(tx.conn(), patient).await? {
+        return Ok(row);
+    }
+    let row = erasures::Model {
+        patient_id: patient,
+        clinic_id: clinic,
+        requested_at: tx.now(),
+        due_at: tx.now() + DELAY,
+        done_at: None,
+    };
+    let active = erasures::ActiveModel {
+        patient_id: Set(row.patient_id),
+        clinic_id: Set(row.clinic_id),
+        requested_at: Set(row.requested_at),
+        due_at: Set(row.due_at),
+        done_at: Set(None),
+    };
+    erasures::Entity::insert(active).exec_without_returning(tx.conn()).await?;
+    tx.audit(Event::new("erasure.request", patient, format!("patients/{patient}")));
+    Ok(row)
+}
+
+/// Stops what was asked for; nothing happens if nothing was.
+pub async fn cancel(tx: &WriteTx, patient: PatientId) -> ApiResult<()> {
+    let gone = erasures::Entity::delete_many()
+        .filter(erasures::Column::PatientId.eq(patient))
+        .filter(erasures::Column::DoneAt.is_null())
+        .exec(tx.conn())
+        .await?;
+    if gone.rows_affected > 0 {
+        tx.audit(Event::new("erasure.cancel", patient, format!("patients/{patient}")));
+    }
+    Ok(())
+}
