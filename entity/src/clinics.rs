@@ -25,6 +25,8 @@ pub struct Model {
     /// When a clinician signed the thresholds of our own forms; until then they raise nothing.
     pub form_thresholds_signed_at: Option<DateTimeUtc>,
     pub form_thresholds_signed_by: Option<AccountId>,
+    #[sea_orm(column_type = "Text")]
+    pub form_thresholds_content: Option<String>,
     /// When the clinic is open in a week, as JSON; without it Monday to Friday, 09:00 to 17:00.
     #[sea_orm(column_type = "Text")]
     pub hours: Option<String>,
@@ -53,6 +55,7 @@ pub const RULES: TableRule = TableRule {
         ),
         ColumnRule::new("form_thresholds_signed_at", Class::Time, Form::Clear, Export::Yes),
         ColumnRule::new("form_thresholds_signed_by", Class::Reference, Form::Clear, Export::Yes),
+        ColumnRule::new("form_thresholds_content", Class::Setting, Form::Clear, Export::Yes),
         ColumnRule::new("hours", Class::Setting, Form::Clear, Export::Yes),
     ],
 };

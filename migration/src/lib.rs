@@ -16,6 +16,7 @@ mod m20261122_000010_prompts;
 mod m20261122_000011_plans;
 mod m20261122_000012_readiness;
 mod m20261123_000024_erasures;
+mod m20261123_000025_thresholds;
 
 pub struct Migrator;
 
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000011_plans::Migration),
             Box::new(m20261122_000012_readiness::Migration),
             Box::new(m20261123_000024_erasures::Migration),
+            Box::new(m20261123_000025_thresholds::Migration),
         ]
     }
 }

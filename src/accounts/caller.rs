@@ -247,6 +247,8 @@ roles! {
     Therapist => |caller| caller.with(Capability::Therapist);
     /// A member of staff who records what happens on the day of a dosing session.
     Medical => |caller| caller.with(Capability::Medical);
+    /// A member of staff who treats: a therapist or medical staff.
+    Clinician => |caller| if caller.capabilities.has(Capability::Medical) { Ok(caller) } else { caller.with(Capability::Therapist) };
     /// A member of staff who keeps the calendar.
     Coordinator => |caller| caller.with(Capability::Coordinator);
     /// A member of staff who plans: a therapist or a coordinator.

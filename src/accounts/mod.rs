@@ -14,7 +14,8 @@ mod routes;
 mod tokens;
 
 pub use caller::{
-    Admin, Caller, Capabilities, Capability, Coordinator, Medical, Patient, Planner, Staff, Therapist,
+    Admin, Caller, Capabilities, Capability, Clinician, Coordinator, Medical, Patient, Planner, Staff,
+    Therapist,
 };
 pub use code::{InvitationCode, hash as code_hash};
 pub use dto::check_zone;

@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeMap, path::Path, sync::LazyLock};
 
-use super::{check, definition::Measure};
+use super::{
+    check,
+    definition::{Kind, Measure},
+};
 use crate::config::MeasuresConfig;
 
 /// The daily form. It is described here, and filled in as a check-in.
@@ -74,6 +77,11 @@ impl Catalogue {
     }
 }
 
+/// Our own forms, by id: those that are no published scale.
+pub fn own_forms() -> impl Iterator<Item = &'static Measure> {
+    MEASURES.values().filter(|measure| measure.kind != Kind::ValidatedScale)
+}
+
 /// Every `.json` file of a folder, by its name without the ending.
 fn read_folder(folder: &Path) -> Result<BTreeMap<String, String>, CatalogueError> {
     let failed = |error: std::io::Error| CatalogueError {
@@ -122,7 +130,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::measures::definition::{Kind, LicenceStatus};
+    use crate::measures::definition::LicenceStatus;
 
     #[test]
     fn the_embedded_files_keep_every_rule_of_the_content() {

@@ -13,7 +13,7 @@ pub mod scoring;
 
 pub use assignments::{NewAssignment, PlannedMeasure, assign, assign_planned, cancel_planned, move_planned};
 pub use catalogue::{Catalogue, CatalogueError, DAILY, embedded};
-pub use clinic::{ClinicFacts, clinic_facts, policy_place};
+pub use clinic::{ClinicFacts, clinic_facts};
 pub use definition::{Level, Measure, Notify, SafetyRule};
 pub use responses::unshare_all;
 use utoipa_axum::router::OpenApiRouter;
@@ -21,5 +21,5 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::AppState;
 
 pub fn router() -> OpenApiRouter<AppState> {
-    forms::router().merge(responses::router()).merge(assignments::router())
+    forms::router().merge(responses::router()).merge(assignments::router()).merge(clinic::router())
 }

@@ -239,7 +239,7 @@ pub struct ClinicHoursInput {
 
 impl Validate for ClinicHoursInput {
     fn validate(&self, checks: &mut Checks) {
-        hours::check(checks, &self.openings);
+        hours::check(checks, "/openings", &self.openings);
     }
 }
 

@@ -69,21 +69,16 @@ fn number(day: Weekday) -> u8 {
 }
 
 /// What is wrong with the openings of a week.
-pub fn check(checks: &mut Checks, openings: &[Opening]) {
-    checks.require(
-        !openings.is_empty(),
-        "/openings",
-        "required",
-        "a clinic that is never open can plan nothing",
-    );
-    checks.items("/openings", openings, MOST);
+pub fn check(checks: &mut Checks, field: &str, openings: &[Opening]) {
+    checks.require(!openings.is_empty(), field, "required", "needs at least one opening");
+    checks.items(field, openings, MOST);
     for (index, one) in openings.iter().enumerate() {
-        let pointer = format!("/openings/{index}/closes");
+        let pointer = format!("{field}/{index}/closes");
         checks.require(one.closes > one.opens, &pointer, "wrong_order", "must be later than opens");
         let overlaps = |other: &Opening| {
             other.weekday == one.weekday && other.opens < one.closes && one.opens < other.closes
         };
-        let pointer = format!("/openings/{index}");
+        let pointer = format!("{field}/{index}");
         let detail = "overlaps with another opening of that day; join the two";
         checks.require(!openings[..index].iter().any(overlaps), &pointer, "overlap", detail);
     }

@@ -13,5 +13,6 @@ mod start;
 mod templates;
 
 pub use clinic::{Ground, ground};
+pub use hours::{Opening, check as check_openings};
 pub use routes::router;
 pub use shift::{following, move_assignments};

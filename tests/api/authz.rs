@@ -39,6 +39,7 @@ const HERS: [u16; 9] = [401, 200, 404, 403, 403, 403, 403, 403, 401];
 const HERS_204: [u16; 9] = [401, 204, 404, 403, 403, 403, 403, 403, 401];
 const HER_DEVICE: [u16; 9] = [401, 200, 404, 404, 404, 404, 404, 404, 401];
 const HER_DEVICE_204: [u16; 9] = [401, 204, 404, 404, 404, 404, 404, 404, 401];
+const STAFF: [u16; 9] = [401, 403, 403, 200, 200, 200, 200, 200, 401];
 const ADMINS: [u16; 9] = [401, 403, 403, 403, 403, 403, 403, 200, 401];
 const HER_THERAPIST: [u16; 9] = [401, 403, 403, 404, 200, 404, 404, 403, 401];
 const HER_THERAPIST_CREATES: [u16; 9] = [401, 403, 403, 404, 201, 404, 404, 403, 401];
@@ -186,8 +187,14 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("list_plan_templates", [401, 403, 403, 200, 200, 200, 200, 403, 401]),
     ("get_clinic_plan_templates", ADMINS),
     ("put_clinic_plan_templates", ADMINS),
-    ("get_clinic_hours", [401, 403, 403, 200, 200, 200, 200, 200, 401]),
+    ("get_clinic_hours", STAFF),
     ("put_clinic_hours", ADMINS),
+    ("get_response_policy", STAFF),
+    ("put_response_policy", ADMINS),
+    ("delete_response_policy", [401, 403, 403, 403, 403, 403, 403, 204, 401]),
+    ("get_form_thresholds", STAFF),
+    ("sign_form_thresholds", [401, 403, 403, 200, 200, 200, 200, 403, 401]),
+    ("withdraw_form_thresholds", [401, 403, 403, 204, 204, 204, 204, 403, 401]),
     ("create_plan", HER_THERAPIST_CREATES),
     ("list_patient_plans", HER_THERAPIST),
     ("get_patient_plan", HER_THERAPIST),

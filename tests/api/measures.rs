@@ -1,6 +1,7 @@
 //! Questionnaires over HTTP: their texts, what is answered, what it raises, and what the care team sees of it.
 
 mod care;
+pub mod clinic;
 
 use chrono::Duration;
 use serde_json::{Value, json};
@@ -301,7 +302,10 @@ async fn thresholds_of_our_own_forms_wait_for_the_signature(app: TestApp) {
     let made = hand_in(&ana, &altered).await;
     assert!(made.get("crisis_card").is_none());
     assert_eq!(alerts(&app).await, pairs(&[("post-wants-contact", "moderate")]));
-    app.execute("UPDATE clinics SET form_thresholds_signed_at = $1", vec![app.now().into()]).await;
+    let bo = app.log_in("bo").await;
+    let read = bo.get("/v1/clinic/form-thresholds").await.expect(200);
+    let signature = json!({"content": read["content"]});
+    bo.put("/v1/clinic/form-thresholds/signature", &signature).await.expect(200);
     let made = hand_in(&ana, &altered).await;
     assert!(made["crisis_card"]["message"].as_str().unwrap().contains("Stay with someone you trust"));
     let wanted = [("post-still-altered", "high"), ("post-wants-contact", "moderate")];

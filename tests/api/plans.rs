@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     authz::assign,
     harness::{Person, Reply, TestApp, both_engines, id_of},
+    measures::clinic::policy,
 };
 
 both_engines![
@@ -44,7 +45,9 @@ fn plan(template: &str, route: &str) -> Value {
 /// Ana and Bo, in a clinic that has written down who answers alerts.
 async fn pair(app: &TestApp) -> (Person, Person) {
     let pair = (app.patient("ana").await, app.therapist("bo").await);
-    app.execute("UPDATE clinics SET response_policy_sealed = $1", vec![vec![1_u8].into()]).await;
+    put(&app.admin().await, "/v1/clinic/response-policy", 1, &policy()).await.expect(200);
+    // The tests of settings count from the first version.
+    app.execute("UPDATE clinics SET version = 1", vec![]).await;
     pair
 }
 

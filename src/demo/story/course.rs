@@ -29,16 +29,36 @@ async fn plan(app: &AppState, cast: &Cast) -> Result<(), Broken> {
     let version = clinic["version"].as_i64();
     cast.ada.expect(StatusCode::OK, Method::PUT, "/v1/clinic/hours", body, version).await?;
     line("Ada writes the clinic's hours: Tuesday to Thursday, 9 to 18");
+    respond(app, cast, version.map(|version| version + 1)).await?;
     let first = (app.clock.now() + Duration::days(60)).date_naive();
-    let body = json!({"template_id": "kap-weekly-4", "first_dosing_on": first, "time": "10:00", "route": "im",
-        "without_measures": true});
+    let body =
+        json!({"template_id": "kap-weekly-4", "first_dosing_on": first, "time": "10:00", "route": "im"});
     let plan = cast.bo.create(&format!("/v1/patients/{}/plans", cast.patient_id), body).await?;
     let sessions = items(&plan, "sessions")?.len();
     let reminders = plan["reminders_planned"].as_u64().unwrap_or_default();
     check(sessions == 15 && reminders > 50, || format!("{sessions} sessions, {reminders} reminders"))?;
     line(format!(
-        "Bo starts  kap-weekly-4: {sessions} sessions with {reminders} reminders, at once or not at all"
+        "Bo starts  kap-weekly-4: {sessions} sessions, {reminders} reminders, {} questionnaires: all or nothing",
+        plan["measures_assigned"]
     ));
+    Ok(())
+}
+
+/// Nothing that may call for somebody is asked for before the clinic has written down who comes.
+async fn respond(app: &AppState, cast: &Cast, version: Option<i64>) -> Result<(), Broken> {
+    let asked = format!("/v1/patients/{}/measure-assignments", cast.patient_id);
+    let body = json!({"measure_id": "phq-9", "due_at": app.clock.now() + Duration::days(1)});
+    cast.bo.expect(StatusCode::CONFLICT, Method::POST, &asked, Some(body.clone()), None).await?;
+    let policy = json!({
+        "hours": [{"weekday": "tue", "opens": "09:00", "closes": "18:00"}],
+        "steps": [{"to": "care_team", "after_minutes": 0}, {"to": "clinic_line", "after_minutes": 60}],
+        "line_phone": "+49 30 901820",
+        "text": "Whoever acknowledges an alert calls the patient.",
+    });
+    let path = "/v1/clinic/response-policy";
+    cast.ada.expect(StatusCode::OK, Method::PUT, path, Some(policy), version).await?;
+    cast.bo.create(&asked, body).await?;
+    line("Bo asks    for a PHQ-9: refused, until Ada has written down who answers alerts and when");
     Ok(())
 }
 
@@ -48,6 +68,9 @@ async fn ask(app: &AppState, cast: &Cast) -> Result<(), Broken> {
         .map(|item| json!({"item": format!("phq9.{item}"), "choice": if item == 9 { "1" } else { "2" }}))
         .collect();
     let body = json!({"measure_id": "phq-9", "version": "1.0.0", "language": "en", "answers": answers});
+    let asked = cast.ana.get("/v1/measure-assignments").await?;
+    let asked = items(&asked, "items")?.iter().find(|one| one["measure_id"] == "phq-9");
+    check(asked.is_some(), || "nothing was asked for".into())?;
     let response = cast.ana.create("/v1/measure-responses", body).await?;
     check(response["total"] == 17.0, || format!("the total is {}", response["total"]))?;
     line(format!(

@@ -34,7 +34,7 @@ pub fn fired<'a>(measure: &'a Measure, facts: &Facts) -> Vec<&'a SafetyRule> {
 }
 
 /// A limit on a number that somebody chose; a plain yes, no or ticked box is what the patient said.
-fn has_threshold(condition: &Condition) -> bool {
+pub fn has_threshold(condition: &Condition) -> bool {
     match condition {
         Condition::Item(item) => matches!(item.value, Operand::Number(_)),
         Condition::Includes(_) => false,

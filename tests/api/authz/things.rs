@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::World;
 use crate::attachments::wav;
 use crate::harness::{PASSWORD, Person, TestApp, email, id_of, registration};
-use crate::measures::form;
+use crate::measures::{clinic::policy, form};
 
 /// What a request is about.
 pub struct Thing {
@@ -172,6 +172,15 @@ impl World {
                 self.app.execute("UPDATE clinics SET version = 1", vec![]).await;
                 let opening = json!({"weekday": "mon", "opens": "08:00", "closes": "18:00"});
                 (String::new(), json!({"openings": [opening]}))
+            }
+            "put_response_policy" | "delete_response_policy" => {
+                self.app.execute("UPDATE clinics SET version = 1", vec![]).await;
+                let body = if operation == "put_response_policy" { policy() } else { Value::Null };
+                (String::new(), body)
+            }
+            "sign_form_thresholds" => {
+                let read = self.app.admin().await.get("/v1/clinic/form-thresholds").await.expect(200);
+                (String::new(), json!({"content": read["content"]}))
             }
             "update_session" => (self.session().await, json!({"location": "telehealth"})),
             "get_session"

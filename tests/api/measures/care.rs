@@ -17,7 +17,10 @@ both_engines![
 
 /// What an admin writes into the clinic's settings.
 async fn write_policy(app: &TestApp) {
-    app.execute("UPDATE clinics SET response_policy_sealed = $1", vec![vec![1_u8].into()]).await;
+    let admin = app.admin().await;
+    let version = admin.get("/v1/clinic").await.expect(200)["version"].as_i64().unwrap();
+    let request = admin.request(axum::http::Method::PUT, "/v1/clinic/response-policy").await;
+    request.if_match(version).json(&super::clinic::policy()).send().await.expect(200);
 }
 
 async fn ask(app: &TestApp, bo: &Person, ana: &Person, measure: &str) -> Value {
