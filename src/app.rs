@@ -32,7 +32,7 @@ use crate::{
     openapi::ApiDoc,
     plans, prompts, push, reminders,
     safety::{self, Directory},
-    sessions, sync, telemetry,
+    sessions, sync, telemetry, today,
     vault::{Mac, Vault, keyfile::KeySet},
 };
 
@@ -181,6 +181,7 @@ pub fn api() -> OpenApiRouter<AppState> {
         .merge(measures::router())
         .merge(reminders::delivery_router())
         .merge(sync::router())
+        .merge(today::router())
         .merge(plans::router());
     OpenApiRouter::with_openapi(ApiDoc::openapi())
         .nest("/v1", v1)

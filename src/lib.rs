@@ -3,6 +3,8 @@
 
 /// Registration, logins, access tokens; who is calling.
 pub mod accounts;
+/// Where a thing to do leads.
+pub mod actions;
 /// The program's parts and its router.
 pub mod app;
 /// Voice notes and drawings.
@@ -31,6 +33,8 @@ pub mod demo;
 pub mod erasure;
 /// The one error, as problem+json.
 pub mod error;
+/// Answers whose ETag is made of their bytes.
+pub mod etag;
 /// Strict extractors.
 pub mod extract;
 /// Goals: what a patient wants to reach.
@@ -71,6 +75,8 @@ pub mod sessions;
 pub mod sync;
 /// Logs, metrics, request ids.
 pub mod telemetry;
+/// Today on one screen, and the pack for hours without a network.
+pub mod today;
 /// Collected field errors.
 pub mod validate;
 /// Envelope encryption.

@@ -11,7 +11,7 @@ mod shared;
 mod sharing;
 mod staff;
 
-pub use clinic::{NewClinic, create_clinic, key as clinic_key};
+pub use clinic::{NewClinic, create_clinic, key as clinic_key, read as read_clinic};
 pub use invitations::create_invitation_row;
 pub use queries::{begin, end};
 pub use routes::router;

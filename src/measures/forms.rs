@@ -1,14 +1,10 @@
 //! Questionnaires as a reader gets them: in one language, with every notice their licences ask for. Safety rules and
 //! what speaks only to clinicians stay on the server.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use axum::{
-    Json,
     extract::{Path, State},
-    http::{HeaderValue, header},
-    response::{IntoResponse, Response},
+    response::Response,
 };
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -18,6 +14,7 @@ use crate::{
     app::AppState,
     content::{ByLocale, in_locale},
     error::{ApiError, ApiResult},
+    etag::tagged,
     language::ReaderLocale,
     openapi::Problems,
 };
@@ -279,21 +276,6 @@ fn scoring(score: &Score, language: &str) -> MeasureScoring {
         bands: bands.collect(),
         loinc: code(score.loinc.as_ref()),
     }
-}
-
-/// A body with an ETag made of its own bytes: files may change without their version, languages have one version.
-fn tagged<T: Serialize>(body: &T, language: &str) -> ApiResult<Response> {
-    let bytes = serde_json::to_vec(body).map_err(ApiError::internal)?;
-    let tag = BASE64_URL_SAFE_NO_PAD.encode(&digest(&SHA256, &bytes).as_ref()[..12]);
-    let mut response = Json(body).into_response();
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (header::ETAG, HeaderValue::try_from(format!("\"{tag}\""))),
-        (header::CONTENT_LANGUAGE, HeaderValue::try_from(language)),
-    ] {
-        headers.insert(name, value.map_err(ApiError::internal)?);
-    }
-    Ok(response)
 }
 
 /// The questionnaires of this server.

@@ -9,6 +9,6 @@ mod rules;
 pub use self::{
     catalogue::{Prompt, catalogue},
     dto::OfferedPrompt,
-    queries::{offer, view},
+    queries::{support, todays, view},
     routes::router,
 };

@@ -20,6 +20,7 @@ use crate::{
     db::WriteTx,
     error::{ApiError, ApiResult},
     reminders::rules::localtime::Zone,
+    safety::CrisisResources,
 };
 
 /// An exercise as a patient reads it.
@@ -122,7 +123,7 @@ async fn offers(
 
 /// The exercise for now and the day it was chosen for. The first look of a day decides and is remembered; it changes
 /// only when the chosen one may no longer be offered, such as at night or after an alert.
-pub async fn offer(
+async fn offer(
     app: &AppState,
     me: &Patient,
     favourites: &BTreeSet<String>,
@@ -165,13 +166,29 @@ async fn remember(tx: &WriteTx, patient: PatientId, date: NaiveDate, prompt: &st
     Ok(())
 }
 
+/// The day, the exercise for it, and the patient's favourites.
+pub async fn todays(app: &AppState, me: &Patient) -> ApiResult<(Day, &'static Prompt, BTreeSet<String>)> {
+    let favourites = favourites(app.db.reader(), me.id()).await?;
+    let (day, prompt) = offer(app, me, &favourites).await?;
+    Ok((day, prompt, favourites))
+}
+
+/// Whom to call, while a safety alert is open.
+pub async fn support(app: &AppState, me: &Patient, day: &Day) -> ApiResult<Option<CrisisResources>> {
+    if !day.alert_open {
+        return Ok(None);
+    }
+    let country = country(app.db.reader(), me).await?;
+    Ok(Some(app.crisis.of(country.as_deref(), &me.locale)))
+}
+
 #[derive(FromQueryResult)]
 struct Country {
     country: String,
 }
 
 /// The country the patient's clinic works in.
-pub async fn country(conn: &impl ConnectionTrait, me: &Patient) -> ApiResult<Option<String>> {
+async fn country(conn: &impl ConnectionTrait, me: &Patient) -> ApiResult<Option<String>> {
     let statement = Statement::from_sql_and_values(
         conn.get_database_backend(),
         "SELECT country FROM clinics WHERE id = $1",

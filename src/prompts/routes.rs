@@ -39,12 +39,8 @@ async fn list_prompts(
 #[utoipa::path(get, path = "/prompts/today", operation_id = "get_todays_prompt", tag = "prompts",
     responses((status = 200, body = TodaysPrompt), Problems))]
 async fn get_todays_prompt(State(app): State<AppState>, me: Patient) -> ApiResult<Json<TodaysPrompt>> {
-    let favourites = queries::favourites(app.db.reader(), me.id()).await?;
-    let (day, prompt) = queries::offer(&app, &me, &favourites).await?;
-    let support = match day.alert_open {
-        true => Some(app.crisis.of(queries::country(app.db.reader(), &me).await?.as_deref(), &me.locale)),
-        false => None,
-    };
+    let (day, prompt, favourites) = queries::todays(&app, &me).await?;
+    let support = queries::support(&app, &me, &day).await?;
     let prompt = queries::view(prompt, &favourites, &me.locale);
     Ok(Json(TodaysPrompt { local_date: day.date, prompt, support }))
 }

@@ -13,6 +13,7 @@ mod sync;
 
 pub use dto::{LOCATIONS, Session};
 pub use overlaps::{Slot, refuse_overlaps};
+pub use own::{ReadinessItem, checklist, has_intention};
 pub use queries::view;
 pub use sync::Sessions;
 

@@ -133,6 +133,11 @@ fn open(row: &sessions::Model, key: &DataKey) -> ApiResult<SessionIntention> {
     })
 }
 
+/// Whether the patient has written down what they hope for.
+pub fn has_intention(row: &sessions::Model, key: &DataKey) -> ApiResult<bool> {
+    Ok(open(row, key)?.text.is_some_and(|text| !text.trim().is_empty()))
+}
+
 /// Read my intention for a session.
 #[utoipa::path(get, path = "/sessions/{id}/intention", operation_id = "get_session_intention", tag = "sessions",
     params(("id" = Uuid, Path),
@@ -250,7 +255,8 @@ async fn get_session_preparation(
     Ok(Json(preparation.await?))
 }
 
-async fn checklist(
+/// What there is to tick off, and what is.
+pub async fn checklist(
     conn: &impl ConnectionTrait,
     session: &sessions::Model,
     locale: &str,

@@ -170,6 +170,8 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("list_patient_measure_responses", HER_THERAPIST),
     ("list_consent_texts", OPEN),
     ("create_consent", PATIENTS_CREATE),
+    ("get_today", PATIENTS),
+    ("get_offline_pack", PATIENTS),
     ("get_erasure", PATIENTS),
     ("request_erasure", PATIENTS),
     ("cancel_erasure", PATIENTS_204),

@@ -39,6 +39,7 @@ mod sealing;
 mod sessions;
 mod statements;
 mod sync;
+mod today;
 mod trend;
 
 use afterglow::db::Engine;

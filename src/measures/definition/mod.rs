@@ -11,7 +11,7 @@ pub use self::{
     safety::{Condition, Flag, Level, Notify, Operand, SafetyRule, Versus},
     scoring::{Band, Clause, Direction, Method, Op, ResponseType, Score, Scoring},
 };
-use crate::content::ByLocale;
+use crate::content::{ByLocale, in_locale};
 
 /// Only `ValidatedScale` may be called validated; the others are our own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -234,6 +234,11 @@ impl Measure {
 
     pub fn rule(&self, id: &str) -> Option<&SafetyRule> {
         self.safety_rules.iter().find(|rule| rule.id == id)
+    }
+
+    /// The title in the locale's language, else in English.
+    pub fn title_in(&self, locale: &str) -> &str {
+        in_locale(&self.title, locale).map_or("", String::as_str)
     }
 
     /// Whether somebody of the clinic has to be there to look at what it may bring up.
