@@ -23,6 +23,7 @@ pub use dto::EntryFields;
 pub use queries::place as revision_place;
 pub use rules::{Body, FREE_NOTE, FREE_NOTE_VERSION};
 pub use staff::shows_attachment;
+pub use templates::title as template_title;
 pub use sync::{JournalEntries, SyncedEntry, keep_note};
 use utoipa_axum::router::OpenApiRouter;
 

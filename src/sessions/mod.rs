@@ -15,6 +15,7 @@ pub use dto::{LOCATIONS, Session};
 pub use overlaps::{Slot, refuse_overlaps};
 pub use own::{ReadinessItem, checklist, has_intention};
 pub use queries::view;
+pub use readiness::items as readiness_items;
 pub use sync::Sessions;
 
 /// Every operation of sessions.

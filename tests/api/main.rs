@@ -33,6 +33,7 @@ mod plans;
 mod preparation;
 mod prompts;
 mod reminders;
+mod review;
 mod safety;
 mod schema;
 mod sealing;

@@ -14,6 +14,7 @@ use crate::{
     authz::{assign, subscription},
     harness::{Person, Reply, TestApp, both_engines, counted, email, id_of},
     openapi::{document, operations},
+    review::copy_of,
 };
 
 both_engines![no_list_asks_more_often_when_it_is_longer, the_count_is_of_what_was_sent];
@@ -62,6 +63,7 @@ const NOT_MADE_YET: [&str; 18] = [
 /// A few rows and many: a thousand, or as many as anybody can have.
 const SIZES: &[(&str, usize, usize)] = &[
     ("list_care_team", 10, 100),
+    ("get_review_queue", 10, 1_000),
     ("list_checkins", 10, 1_000),
     ("list_devices", 10, 100),
     ("list_goal_progress", 10, 1_000),
@@ -73,6 +75,7 @@ const SIZES: &[(&str, usize, usize)] = &[
     ("list_notifications", 10, 1_000),
     ("list_patient_goals", 10, 1_000),
     ("list_patient_sessions", 10, 1_000),
+    ("list_patients", 10, 200),
     ("list_push_subscriptions", 10, 20),
     ("list_reminders", 10, 50),
     ("list_sessions", 10, 1_000),
@@ -169,7 +172,7 @@ impl World {
             .as_array()
             .is_some_and(|all| all.iter().any(|one| one["name"] == "limit"));
         let path = if pages { format!("{path}?limit=100") } else { path };
-        let theirs = operation.path.contains("patient_id") || id == "list_invitations";
+        let theirs = operation.path.contains("patient_id") || ["get_review_queue", "list_invitations", "list_patients"].contains(&id);
         let who = if theirs { &self.bo } else { &self.ana };
         let request = who.request(axum::http::Method::GET, &path).await;
         let (reply, count): (Reply, usize) = counted(request.send()).await;
@@ -183,7 +186,7 @@ impl World {
     async fn grow(&mut self, id: &str, from: usize, to: usize) {
         for number in from..to {
             self.app.advance(Duration::seconds(1));
-            if number < OPENED && (number == 0 || !self.copies_are_readable(id)) {
+            if (number < OPENED || id == "list_patients") && (number == 0 || !self.copies_are_readable(id)) {
                 let made = self.make(id, number).await;
                 if number == 0 {
                     self.first = made;
@@ -204,7 +207,12 @@ impl World {
         let made = match id {
             "list_checkins" => id_of(&ana.checkin(5).await),
             "list_journal_entries" => ana.entry("hers").await,
-            "list_shared_entries" => {
+            "list_patients" if number == 0 => return Uuid::nil(),
+            "list_patients" => {
+                copy_of(&self.app, ana).await;
+                return Uuid::nil();
+            }
+            "get_review_queue" | "list_shared_entries" => {
                 let entry = ana.entry("shared").await;
                 ana.share(&entry, bo, &json!({})).await.expect(200);
                 entry
@@ -258,12 +266,19 @@ impl World {
         let new = self.new_id();
         let time: Parameter =
             (self.app.now() - Duration::days(300) - Duration::minutes(number as i64)).into();
+        let later: Parameter = (self.app.now() + Duration::days(300)).into();
         let slot: Parameter = format!("copy:{number}").into();
         let tables: &[Copied<'_>] = match id {
             "list_checkins" => &[("checkins", "id", &[("taken_at", time)])],
             "list_journal_entries" => {
                 &[("journal_entries", "id", &[("created_at", time)]), ("journal_revisions", "entry_id", &[])]
             }
+            // First shared first: what nobody opens comes last.
+            "get_review_queue" => &[
+                ("journal_entries", "id", &[]),
+                ("journal_revisions", "entry_id", &[]),
+                ("journal_shares", "entry_id", &[("shared_at", later)]),
+            ],
             "list_shared_entries" => &[
                 ("journal_entries", "id", &[]),
                 ("journal_revisions", "entry_id", &[]),
