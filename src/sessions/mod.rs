@@ -5,6 +5,7 @@ mod dto;
 mod moves;
 mod overlaps;
 mod own;
+mod own_sync;
 mod queries;
 mod readiness;
 mod routes;
@@ -14,6 +15,7 @@ mod sync;
 pub use dto::{LOCATIONS, Session};
 pub use overlaps::{Slot, refuse_overlaps};
 pub use own::{ReadinessItem, checklist, has_intention};
+pub use own_sync::{Intentions, Readiness, SyncedIntention, SyncedReadiness};
 pub use queries::view;
 pub use sync::Sessions;
 
