@@ -271,7 +271,7 @@ async fn plans_and_assignments_are_read(app: TestApp) {
     assert_eq!(all[0]["plans"]["upserts"], plans);
     let mut pulled = all[0]["measure_assignments"]["upserts"].clone();
     for rows in [&mut asked, &mut pulled] {
-        rows.as_array_mut().unwrap().sort_by_key(|row| id_of(row));
+        rows.as_array_mut().unwrap().sort_by_key(id_of);
     }
     assert!(asked.as_array().unwrap().len() > 3);
     assert_eq!(pulled, asked);
