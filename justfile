@@ -52,3 +52,8 @@ bench-reminders:
 bench-plans:
     cargo build --release
     cargo bench --bench plans
+
+# A first pull of ten thousand changes, and the trend of a year.
+bench-sync:
+    cargo build --release
+    cargo bench --bench sync

@@ -7,7 +7,7 @@ use afterglow::{
     clock::{Random, SystemRandom},
     config::{Config, Environment},
     page::Cursor,
-    push::protocol::{Sealer, WebPushSealer},
+    push::protocol::{DeviceKeys, NativeSealer, Sealer},
     vault::{DataKey, KeyOwner, Mac, OwnerKind, Place, Vault, keyfile},
 };
 use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
@@ -15,6 +15,7 @@ use chrono::{DateTime, Days, NaiveDate};
 use divan::{Bencher, black_box};
 use entity::ids::{CheckinId, PatientId};
 use uuid::Uuid;
+use web_push::{ContentEncoding, SubscriptionInfo, WebPushMessageBuilder};
 
 fn main() {
     divan::main();
@@ -89,13 +90,30 @@ fn decode_cursor(bencher: Bencher) {
     bencher.bench(|| Cursor::decode(black_box(&text), &mac, "list_checkins:bench"));
 }
 
-#[divan::bench]
 #[expect(clippy::expect_used, reason = "a bench without a device's key has nothing to measure")]
-fn seal_push(bencher: Bencher) {
+fn device() -> DeviceKeys {
     let point =
         PrivateKey::generate(&ECDH_P256).and_then(|key| key.compute_public_key()).expect("a key pair");
-    let (auth, payload) = ([9; 16], [b' '; 2_048]);
-    bencher.bench(|| WebPushSealer.seal(black_box(point.as_ref()), &auth, &payload));
+    DeviceKeys { p256dh: point.as_ref().try_into().expect("65 bytes"), auth: [9; 16] }
+}
+
+/// A push as it is sealed.
+#[divan::bench]
+fn seal_push(bencher: Bencher) {
+    let (device, payload) = (device(), [b' '; 2_048]);
+    bencher.bench(|| NativeSealer.seal(black_box(&device), &payload));
+}
+
+/// The same by the `web-push` crate, for comparison.
+#[divan::bench]
+fn seal_push_web_push(bencher: Bencher) {
+    let (device, payload) = (device(), [b' '; 2_048]);
+    let info = SubscriptionInfo::new("https://push.example.net/", &device.p256dh_text(), &device.auth_text());
+    bencher.bench(|| {
+        let mut builder = WebPushMessageBuilder::new(black_box(&info));
+        builder.set_payload(ContentEncoding::Aes128Gcm, &payload);
+        builder.build().ok()
+    });
 }
 
 /// A year of daily check-ins, as a trend puts it together.

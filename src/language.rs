@@ -33,7 +33,7 @@ struct Noted {
 impl Reader {
     /// The language of messages for this reader, who would otherwise prefer `preferred`.
     pub fn language(&self, preferred: &'static str) -> &'static str {
-        self.0.account.get().map_or(preferred, |locale| of_locale(locale))
+        self.0.account.get().map_or(preferred, |locale| of(locale))
     }
 
     /// Says in which language an answer is, and that another reader might get another one.
@@ -59,18 +59,12 @@ impl Reader {
     }
 }
 
-/// The one of [`LANGUAGES`] that somebody with this locale reads.
-pub fn of_locale(locale: &str) -> &'static str {
-    let primary = locale.split(['-', '_']).next().unwrap_or(locale);
-    LANGUAGES.into_iter().find(|language| language.eq_ignore_ascii_case(primary)).unwrap_or(LANGUAGES[0])
-}
-
 /// An answer whose texts are in the language of this locale.
 pub struct InLanguage<T>(pub String, pub T);
 
 impl<T: IntoResponse> IntoResponse for InLanguage<T> {
     fn into_response(self) -> Response {
-        let language = HeaderValue::from_static(of_locale(&self.0));
+        let language = HeaderValue::from_static(of(&self.0));
         let mut response = self.1.into_response();
         response.headers_mut().insert(header::CONTENT_LANGUAGE, language);
         response

@@ -23,7 +23,9 @@ impl MigrationTrait for Migration {
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let add = |table: &'static str, column: ColumnDef| Table::alter().table(table).add_column(column).to_owned();
+        let add = |table: &'static str, column: ColumnDef| {
+            Table::alter().table(table).add_column(column).to_owned()
+        };
         manager.alter_table(add("care_relations", big("review_seq").not_null().default(0).take())).await?;
         manager.alter_table(add("journal_shares", time("reviewed_at").null().take())).await?;
         manager.alter_table(add("journal_shares", int("reviewed_revision").null().take())).await?;
@@ -37,7 +39,9 @@ impl MigrationTrait for Migration {
         for (name, _) in INDEXES {
             manager.get_connection().execute_unprepared(&format!("DROP INDEX {name}")).await?;
         }
-        let drop = |table: &'static str, column: &'static str| Table::alter().table(table).drop_column(column).to_owned();
+        let drop = |table: &'static str, column: &'static str| {
+            Table::alter().table(table).drop_column(column).to_owned()
+        };
         manager.alter_table(drop("journal_shares", "reviewed_revision")).await?;
         manager.alter_table(drop("journal_shares", "reviewed_at")).await?;
         manager.alter_table(drop("care_relations", "review_seq")).await

@@ -4,7 +4,8 @@
 use entity::ids::{AccountId, JournalEntryId, PatientId};
 use sea_orm::{ConnectionTrait, DbErr, Statement, Value};
 
-const RISE: &str = "UPDATE care_relations SET review_seq = review_seq + 1 WHERE patient_id = $1 AND ended_at IS NULL";
+const RISE: &str =
+    "UPDATE care_relations SET review_seq = review_seq + 1 WHERE patient_id = $1 AND ended_at IS NULL";
 
 async fn run(conn: &impl ConnectionTrait, sql: String, values: Vec<Value>) -> Result<(), DbErr> {
     let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
@@ -47,7 +48,8 @@ pub async fn entry_changed(
     let readers = format!("{RISE} AND member_id IN (SELECT member_id FROM journal_shares WHERE {open})");
     run(conn, readers, values()).await?;
     if change == EntryChange::Words {
-        let again = format!("UPDATE journal_shares SET reviewed_at = NULL WHERE {open} AND reviewed_at IS NOT NULL");
+        let again =
+            format!("UPDATE journal_shares SET reviewed_at = NULL WHERE {open} AND reviewed_at IS NOT NULL");
         run(conn, again, values()).await?;
     }
     Ok(())

@@ -1,13 +1,12 @@
 //! What of a goal can be measured: a score of a questionnaire that comes down, or something done so often a week.
 
-use std::sync::LazyLock;
-
 use chrono::{Months, NaiveDate};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
     error::{ApiError, ApiResult},
+    measures,
     validate::Checks,
 };
 
@@ -58,59 +57,6 @@ pub struct GoalTarget {
     pub due_date: Option<NaiveDate>,
 }
 
-struct Score {
-    measure: String,
-    id: String,
-    span: f64,
-    comes_down: bool,
-}
-
-static FORMS: [&str; 9] = [
-    include_str!("../../content/measures/daily-check-in.json"),
-    include_str!("../../content/measures/gad-2.json"),
-    include_str!("../../content/measures/gad-7.json"),
-    include_str!("../../content/measures/pcl-5.json"),
-    include_str!("../../content/measures/phq-2.json"),
-    include_str!("../../content/measures/phq-9.json"),
-    include_str!("../../content/measures/post-session-check.json"),
-    include_str!("../../content/measures/pre-session-check.json"),
-    include_str!("../../content/measures/session-reflection.json"),
-];
-
-#[derive(Deserialize)]
-struct Form {
-    id: String,
-    scoring: Scoring,
-}
-
-#[derive(Deserialize)]
-struct Scoring {
-    scores: Vec<FormScore>,
-}
-
-#[derive(Deserialize)]
-struct FormScore {
-    id: String,
-    min: f64,
-    max: f64,
-    direction: String,
-}
-
-#[expect(clippy::expect_used, reason = "the forms are compiled in, and a unit test reads them")]
-static SCORES: LazyLock<Vec<Score>> = LazyLock::new(|| {
-    let forms = FORMS.iter().map(|text| serde_json::from_str::<Form>(text).expect("content/measures parses"));
-    let scores = forms.flat_map(|form| {
-        let measure = form.id;
-        form.scoring.scores.into_iter().map(move |score| Score {
-            measure: measure.clone(),
-            id: score.id,
-            span: score.max - score.min,
-            comes_down: score.direction == "higher-worse",
-        })
-    });
-    scores.collect()
-});
-
 /// What is wrong with a target whatever the day is.
 pub fn check(checks: &mut Checks, target: &GoalTarget) {
     checks.require(target.value > 0.0, "/target/value", "out_of_range", "must be more than 0");
@@ -139,15 +85,15 @@ fn check_reduction(checks: &mut Checks, target: &GoalTarget) {
         checks.require(false, "/target/measure", "required", "is required for a reduction, such as phq-9");
         return;
     };
-    let known = SCORES.iter().any(|score| score.measure == measure);
+    let form = measures::embedded(measure);
     let detail = "must be the id of a questionnaire of this server, such as phq-9";
-    checks.require(known, "/target/measure", "unknown_measure", detail);
+    checks.require(form.is_some(), "/target/measure", "unknown_measure", detail);
     let id = target.score.as_deref().unwrap_or("total");
-    let score = SCORES.iter().find(|score| score.measure == measure && score.id == id && score.comes_down);
+    let score = form.and_then(|form| form.score(id)).filter(|score| score.is_better_lower());
     let detail = "must be a score of this questionnaire that is better when it is lower";
-    checks.require(!known || score.is_some(), "/target/score", "unknown_score", detail);
+    checks.require(form.is_none() || score.is_some(), "/target/score", "unknown_score", detail);
     let most = match target.kind {
-        TargetKind::AbsoluteReduction => score.map_or(f64::MAX, |score| score.span),
+        TargetKind::AbsoluteReduction => score.map_or(f64::MAX, |score| score.max - score.min),
         _ => 100.0,
     };
     let detail = format!("must be at most {most}");
@@ -218,17 +164,6 @@ mod tests {
         ] {
             assert_eq!(first_wrong(&target).as_deref(), wrong, "{target:?}");
         }
-    }
-
-    #[test]
-    fn every_form_of_the_content_is_here() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("content/measures");
-        let forms = std::fs::read_dir(folder).unwrap().filter(|file| {
-            let name = file.as_ref().unwrap().file_name();
-            name != "schema.json" && name.to_string_lossy().ends_with(".json")
-        });
-        assert_eq!(forms.count(), FORMS.len());
-        assert!(SCORES.len() > FORMS.len());
     }
 
     #[test]

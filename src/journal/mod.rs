@@ -23,8 +23,8 @@ pub use dto::EntryFields;
 pub use queries::place as revision_place;
 pub use rules::{Body, FREE_NOTE, FREE_NOTE_VERSION};
 pub use staff::shows_attachment;
-pub use templates::title as template_title;
 pub use sync::{JournalEntries, SyncedEntry, keep_note};
+pub use templates::title as template_title;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::AppState;

@@ -11,11 +11,14 @@ mod forms;
 mod responses;
 pub mod scoring;
 
-pub use assignments::{NewAssignment, PlannedMeasure, assign, assign_planned, cancel_planned, move_planned};
+pub use assignments::{
+    Assignments, MeasureAssignment, NewAssignment, PlannedMeasure, assign, assign_planned, cancel_planned,
+    move_planned,
+};
 pub use catalogue::{Catalogue, CatalogueError, DAILY, embedded};
 pub use clinic::{ClinicFacts, clinic_facts};
 pub use definition::{Level, Measure, Notify, SafetyRule};
-pub use responses::unshare_all;
+pub use responses::{MeasureResponse, Responses, unshare_all};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::AppState;

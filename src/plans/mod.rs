@@ -10,9 +10,12 @@ mod queries;
 mod routes;
 mod shift;
 mod start;
+mod sync;
 mod templates;
 
 pub use clinic::{Ground, ground};
+pub use dto::Plan;
 pub use hours::{Opening, check as check_openings};
 pub use routes::router;
 pub use shift::{following, move_assignments};
+pub use sync::Plans;

@@ -5,10 +5,12 @@ mod dto;
 mod queries;
 mod routes;
 mod rules;
+mod sync;
 
 pub use self::{
     catalogue::{Prompt, catalogue},
     dto::OfferedPrompt,
     queries::{support, todays, view},
     routes::router,
+    sync::{Favourites, SyncedFavourites},
 };

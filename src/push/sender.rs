@@ -8,8 +8,8 @@ use super::{
     dto::SubscriptionCreate,
     protocol::{
         BadHostRule, BreakerPolicy, Breakers, EndpointPolicy, FaultKind, HttpTransport, KeyError,
-        OriginSlots, Outcome, PayloadBuilder, PayloadError, PushMessage, PushRequest, PushText, RetryKind,
-        Sealer, Transport, TransportOptions, Urgency, VapidError, VapidKeys, VapidSigner, WebPushSealer,
+        NativeSealer, OriginSlots, Outcome, PayloadBuilder, PayloadError, PushMessage, PushRequest, PushText,
+        RetryKind, Sealer, Transport, TransportOptions, Urgency, VapidError, VapidKeys, VapidSigner,
         check_endpoint, check_keys, classify, topic, transport::TransportError,
     },
     queries::{Address, Target},
@@ -90,7 +90,7 @@ impl Sender {
             policy: EndpointPolicy::new(&push.extra_hosts, push.any_public, push.allow_loopback)
                 .map_err(BuildError::Host)?,
             signer: VapidSigner::new(vapid, contact)?,
-            sealer: Box::new(WebPushSealer),
+            sealer: Box::new(NativeSealer),
             payloads: PayloadBuilder::new(&config.app_url)?,
             transport: Box::new(HttpTransport::new(options)?),
             slots: OriginSlots::new(push.per_origin_concurrency),
@@ -158,12 +158,12 @@ impl Sender {
             receipt: &message.receipt,
             notification_id: message.id,
         });
-        let body = self.sealer.seal(&keys.p256dh, &keys.auth, &clear.ok()?).ok()?;
         let origin = endpoint.origin().to_owned();
         let authorization = self.signer.authorization(&target.vapid_kid, &origin, now).ok()?;
+        let payload = self.sealer.seal(&keys, &clear.ok()?).ok()?;
         let request = PushRequest {
             endpoint,
-            body: body.into(),
+            payload,
             ttl_seconds: message.ttl_seconds,
             urgency: message.urgency,
             topic: Some(topic),

@@ -29,7 +29,7 @@ use crate::{
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::days(366);
 /// The version of a policy that was never changed.
-const UNTOUCHED: i32 = 1;
+pub(super) const UNTOUCHED: i32 = 1;
 const HIGHEST_CAP: u8 = 20;
 
 /// Local times between which reminders may come; outside are the quiet hours. It may cross midnight, and equal times
@@ -118,7 +118,7 @@ pub fn parse_policy(stored: Option<&str>, paused_until: Option<DateTime<Utc>>) -
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DeliveryPolicy {
     #[schema(example = 1)]
-    version: i32,
+    pub version: i32,
     window: DeliveryWindow,
     /// Categories with a window of their own.
     category_windows: Vec<CategoryWindow>,
@@ -135,7 +135,7 @@ pub struct DeliveryPolicy {
 }
 
 /// What to change of when and how I am reminded; what is left out stays.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeliveryPolicyPatch {
     #[schema(nullable = false)]
@@ -244,14 +244,14 @@ async fn delete_pause(State(app): State<AppState>, me: Patient) -> ApiResult<Sta
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn find(
+pub(super) async fn find(
     conn: &impl ConnectionTrait,
     patient: PatientId,
 ) -> ApiResult<Option<delivery_policies::Model>> {
     Ok(delivery_policies::Entity::find_by_id(patient).one(conn).await?)
 }
 
-fn view(row: Option<delivery_policies::Model>) -> Versioned<DeliveryPolicy> {
+pub(super) fn view(row: Option<delivery_policies::Model>) -> Versioned<DeliveryPolicy> {
     let wishes = Wishes::read(row.as_ref().map(|row| row.policy.as_str()));
     let policy = wishes.clone().policy(None);
     let version = row.as_ref().map_or(UNTOUCHED, |row| row.version);
@@ -267,7 +267,7 @@ fn view(row: Option<delivery_policies::Model>) -> Versioned<DeliveryPolicy> {
     Versioned { version, body }
 }
 
-async fn change(
+pub(super) async fn change(
     tx: &WriteTx,
     patient: PatientId,
     version: i32,
@@ -277,16 +277,25 @@ async fn change(
     if row.as_ref().map_or(UNTOUCHED, |row| row.version) != version {
         return Err(ApiError::stale());
     }
-    let before = Wishes::read(row.as_ref().map(|row| row.policy.as_str()));
-    let wishes = Wishes {
+    let wishes = patched(Wishes::read(row.as_ref().map(|row| row.policy.as_str())), patch);
+    let paused_until = row.and_then(|row| row.paused_until);
+    keep(tx, patient, version, &wishes, paused_until).await
+}
+
+fn patched(before: Wishes, patch: DeliveryPolicyPatch) -> Wishes {
+    Wishes {
         window: patch.window.or(before.window),
         category_windows: patch.category_windows.unwrap_or(before.category_windows),
         daily_cap: patch.daily_cap.apply(before.daily_cap),
         categories_off: patch.categories_off.map_or(before.categories_off, |off| off.into_iter().collect()),
         lock_screen: patch.lock_screen.unwrap_or(before.lock_screen),
-    };
-    let paused_until = row.and_then(|row| row.paused_until);
-    keep(tx, patient, version, &wishes, paused_until).await
+    }
+}
+
+/// Whether a change says what is there already.
+pub(super) fn is_same(row: &delivery_policies::Model, patch: &DeliveryPolicyPatch) -> bool {
+    let there = Wishes::read(Some(&row.policy));
+    patched(there.clone(), patch.clone()) == there
 }
 
 async fn set_pause(tx: &WriteTx, patient: PatientId, until: Option<DateTime<Utc>>) -> ApiResult<()> {

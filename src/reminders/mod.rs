@@ -4,6 +4,7 @@
 
 mod comments;
 mod delivery;
+mod delivery_sync;
 mod dto;
 mod facts;
 mod ledger;
@@ -14,7 +15,8 @@ pub mod rules;
 mod sync;
 
 pub use comments::{announce_comment, withdraw_comments};
-pub use delivery::{parse_policy, router as delivery_router};
+pub use delivery::{DeliveryPolicy, parse_policy, router as delivery_router};
+pub use delivery_sync::DeliveryPolicies;
 pub use dto::{Reminder, SessionReminder};
 pub use facts::{PatientFacts, hush_windows, session_facts, session_state};
 pub use ledger::{Mark, in_app_text, lock_screen_key, mark, of_sessions};

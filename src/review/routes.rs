@@ -66,8 +66,8 @@ async fn get_review_queue(
     let body = mine.read(&app, "review.queue", "journal_entries", async |conn, account| {
         let alerts = if page.is_first() { queue::alerts(&app, conn, account).await? } else { Vec::new() };
         let mut items = queue::entries(&app, conn, who, &page, now).await?;
-        let next_cursor =
-            page.finish(&mut items, &app.cursor_mac, |item| Cursor { at: item.shared_at, id: item.entry_id.0 });
+        let next_cursor = page
+            .finish(&mut items, &app.cursor_mac, |item| Cursor { at: item.shared_at, id: item.entry_id.0 });
         let patients = alerts.iter().map(|one| one.patient_id).chain(items.iter().map(|one| one.patient_id));
         let patients = patients.collect();
         Ok((ReviewQueue { alerts, items, next_cursor }, patients))

@@ -5,6 +5,7 @@ mod dto;
 mod queries;
 mod resources;
 mod routes;
+mod sync;
 
 use std::sync::LazyLock;
 
@@ -15,6 +16,7 @@ pub use self::{
     queries::{find_plan, plan_place},
     resources::{BadDirectory, Directory, STALE_AFTER_DAYS},
     routes::router,
+    sync::{SafetyPlans, SyncedSafetyPlan},
 };
 use crate::checkins::CrisisCard;
 

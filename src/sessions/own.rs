@@ -122,15 +122,33 @@ impl<S: Send + Sync> FromRequestParts<S> for PathItem {
     }
 }
 
+/// An intention as it is sealed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    #[serde(flatten)]
+    pub intention: SessionIntention,
+    /// Its own, 0 as long as nothing was written: a session that is moved leaves it as it is.
+    #[serde(default = "first")]
+    pub version: i32,
+}
+
+fn first() -> i32 {
+    1
+}
+
 fn place(id: SessionId) -> Place {
     Place::new("sessions", "intention_sealed", id)
 }
 
-fn open(row: &sessions::Model, key: &DataKey) -> ApiResult<SessionIntention> {
+pub fn kept(row: &sessions::Model, key: &DataKey) -> ApiResult<Kept> {
     Ok(match &row.intention_sealed {
         Some(sealed) => key.open_json(place(row.id), sealed)?,
-        None => SessionIntention::default(),
+        None => Kept::default(),
     })
+}
+
+fn open(row: &sessions::Model, key: &DataKey) -> ApiResult<SessionIntention> {
+    Ok(kept(row, key)?.intention)
 }
 
 /// Whether the patient has written down what they hope for.
@@ -163,40 +181,46 @@ async fn update_session_intention(
     IfMatch(version): IfMatch,
     ValidJson(patch): ValidJson<SessionIntentionPatch>,
 ) -> ApiResult<Versioned<SessionIntention>> {
-    let (version, body) =
-        app.db.write(&me.writing(), async |tx| set_intention(tx, &me, (id, version), patch).await).await?;
+    let (version, body) = app
+        .db
+        .write(&me.writing(), async |tx| {
+            let row = queries::find(tx.conn(), me.id(), id).await?;
+            if row.version != version {
+                return Err(ApiError::stale());
+            }
+            Ok((version + 1, set_intention(tx, row, &me.key, patch).await?))
+        })
+        .await?;
     Ok(Versioned { version, body })
 }
 
-async fn set_intention(
+/// Changes the intention for a session as it was just read.
+pub async fn set_intention(
     tx: &WriteTx,
-    me: &Patient,
-    (id, version): (SessionId, i32),
+    row: sessions::Model,
+    key: &DataKey,
     patch: SessionIntentionPatch,
-) -> ApiResult<(i32, SessionIntention)> {
-    let row = queries::find(tx.conn(), me.id(), id).await?;
-    if row.version != version {
-        return Err(ApiError::stale());
-    }
+) -> ApiResult<SessionIntention> {
     if patch.shared == Some(true) {
-        consents::require_sharing(tx.conn(), me.id()).await?;
+        consents::require_sharing(tx.conn(), row.patient_id).await?;
     }
-    let before = open(&row, &me.key)?;
+    let before = kept(&row, key)?;
     let after = SessionIntention {
-        text: patch.text.apply(before.text),
-        shared: patch.shared.unwrap_or(before.shared),
+        text: patch.text.apply(before.intention.text),
+        shared: patch.shared.unwrap_or(before.intention.shared),
     };
+    let sealed = Kept { intention: after.clone(), version: before.version + 1 };
     let change = sessions::ActiveModel {
-        patient_id: Set(me.id()),
-        id: Set(id),
-        version: Set(version + 1),
+        patient_id: Set(row.patient_id),
+        id: Set(row.id),
+        version: Set(row.version + 1),
         sync_seq: Set(tx.sync_seq()),
-        intention_sealed: Set(Some(me.key.seal_json(place(id), &after))),
+        intention_sealed: Set(Some(key.seal_json(place(row.id), &sealed))),
         updated_at: Set(tx.now()),
         ..Default::default()
     };
     change.update(tx.conn()).await?;
-    Ok((version + 1, after))
+    Ok(after)
 }
 
 /// List what I can tick off before a session.
@@ -276,7 +300,7 @@ pub async fn checklist(
         .collect())
 }
 
-async fn tick(tx: &WriteTx, session: &sessions::Model, item: String, done: bool) -> ApiResult<()> {
+pub async fn tick(tx: &WriteTx, session: &sessions::Model, item: String, done: bool) -> ApiResult<()> {
     let mut items = readiness::items(&session.kind, &session.location, session.route.as_deref());
     if !items.any(|known| known.id == item) {
         return Err(ApiError::NotFound);

@@ -3,7 +3,7 @@
 //! [`SyncCollection`], in `dto.rs` (`SyncPage`, `SyncRow`), in `pull.rs` and in `push.rs`; the compiler asks for each.
 
 use chrono::{DateTime, Utc};
-use entity::ids::PatientId;
+use entity::ids::{ClinicId, PatientId};
 use sea_orm::{ConnectionTrait, Statement, Value};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -11,7 +11,8 @@ use uuid::Uuid;
 use super::SyncCollection;
 use crate::{
     db::WriteTx,
-    error::ApiResult,
+    error::{ApiError, ApiResult},
+    measures::Catalogue,
     validate::Validate,
     vault::{DataKey, Vault},
 };
@@ -22,6 +23,7 @@ pub struct Reader<'a, C> {
     pub patient: PatientId,
     pub key: &'a DataKey,
     pub vault: &'a Vault,
+    pub measures: &'a Catalogue,
     pub zone: &'a str,
     pub now: DateTime<Utc>,
     /// The language of crisis cards, where the answer is shown at once to the person who wrote.
@@ -82,7 +84,9 @@ pub trait Pulled {
 pub struct Push<'a> {
     pub tx: &'a WriteTx,
     pub patient: PatientId,
+    pub clinic: ClinicId,
     pub key: &'a DataKey,
+    pub measures: &'a Catalogue,
     pub zone: &'a str,
     pub locale: &'a str,
 }
@@ -106,11 +110,14 @@ pub trait Pushed: Pulled {
     type Patch: DeserializeOwned + Validate + Send;
     type Row: Send;
     const KIND: SyncCollection;
+    /// Whether rows can be deleted, and then come back with a change.
+    const DELETABLE: bool = true;
 
     fn find(push: &Push<'_>, id: Uuid) -> impl Future<Output = ApiResult<Option<Self::Row>>> + Send;
 
     fn version(row: &Self::Row) -> i32;
 
+    /// Not found is what a row would belong to under this id, if there is nothing of the patient's.
     fn create(push: &Push<'_>, id: Uuid, input: Self::Create) -> impl Future<Output = ApiResult<()>> + Send;
 
     /// A change to the row as the device knew it.
@@ -136,5 +143,8 @@ pub trait Pushed: Pulled {
     fn patch_of(input: Self::Create) -> Self::Patch;
 
     /// Deletes the row and buries it.
-    fn delete(push: &Push<'_>, row: Self::Row) -> impl Future<Output = ApiResult<()>> + Send;
+    fn delete(_: &Push<'_>, _: Self::Row) -> impl Future<Output = ApiResult<()>> + Send {
+        let detail = "Rows of this collection stay; change it instead, or leave this operation out.";
+        std::future::ready(Err(ApiError::conflict("not_deletable", detail)))
+    }
 }

@@ -1,18 +1,21 @@
 //! Wire types of sync.
 
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    checkins::Checkin,
+    checkins::{Checkin, CrisisCard},
     error::FieldError,
     goals::{GoalProgress, SyncedGoal},
     journal::SyncedEntry,
-    reminders::Reminder,
-    sessions::Session,
+    measures::{MeasureAssignment, MeasureResponse},
+    plans::Plan,
+    prompts::SyncedFavourites,
+    reminders::{DeliveryPolicy, Reminder},
+    safety::SyncedSafetyPlan,
+    sessions::{Session, SyncedIntention, SyncedReadiness},
     validate::{Checks, Validate},
 };
 
@@ -31,7 +34,7 @@ pub enum SyncCollection {
     /// With whom they are shared with.
     JournalEntries,
     Reminders,
-    /// Read only.
+    /// One row, with the patient's own id. A pause is set and ended with a network.
     DeliveryPolicy,
     /// Read only.
     Sessions,
@@ -39,6 +42,21 @@ pub enum SyncCollection {
     Goals,
     /// `fields` of a new one are `goal_id` and `note`.
     GoalProgress,
+    /// What was handed in stays as it is: a change has only `shared`. A worrying answer brings its crisis card, however
+    /// late it comes.
+    MeasureResponses,
+    /// Read only.
+    MeasureAssignments,
+    /// Read only.
+    Plans,
+    /// One row, with the patient's own id. A change says all of the plan; before the first, `base_version` is 0.
+    SafetyPlan,
+    /// One row, with the patient's own id. A change marks one exercise: `prompt_id` and `active`.
+    PromptFavourites,
+    /// With the id of their session, and a version of their own.
+    SessionIntentions,
+    /// With the id of their session. A change ticks one thing off: `item` and `done`.
+    SessionReadiness,
 }
 
 /// From where on, and how much.
@@ -74,17 +92,6 @@ impl<T> Default for SyncChanges<T> {
     }
 }
 
-/// When a patient wants to be left in peace.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct SyncedDeliveryPolicy {
-    #[schema(example = 1)]
-    pub version: i32,
-    /// Nothing is sent before this instant.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub paused_until: Option<DateTime<Utc>>,
-    pub updated_at: DateTime<Utc>,
-}
-
 /// What changed since the device last asked, oldest change first.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct SyncPage {
@@ -101,10 +108,17 @@ pub struct SyncPage {
     pub checkins: SyncChanges<Checkin>,
     pub journal_entries: SyncChanges<SyncedEntry>,
     pub reminders: SyncChanges<Reminder>,
-    pub delivery_policy: SyncChanges<SyncedDeliveryPolicy>,
+    pub delivery_policy: SyncChanges<DeliveryPolicy>,
     pub sessions: SyncChanges<Session>,
     pub goals: SyncChanges<SyncedGoal>,
     pub goal_progress: SyncChanges<GoalProgress>,
+    pub measure_responses: SyncChanges<MeasureResponse>,
+    pub measure_assignments: SyncChanges<MeasureAssignment>,
+    pub plans: SyncChanges<Plan>,
+    pub safety_plan: SyncChanges<SyncedSafetyPlan>,
+    pub prompt_favourites: SyncChanges<SyncedFavourites>,
+    pub session_intentions: SyncChanges<SyncedIntention>,
+    pub session_readiness: SyncChanges<SyncedReadiness>,
 }
 
 /// What a device did.
@@ -188,6 +202,10 @@ pub struct SyncProblem {
 pub struct SyncCopy {
     pub collection: SyncCollection,
     pub id: Uuid,
+    /// What it says calls for it: show it at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub crisis_card: Option<CrisisCard>,
 }
 
 /// A row of one of the collections, in the part of its name.
@@ -208,15 +226,42 @@ pub struct SyncRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub goal_progress: Option<GoalProgress>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub delivery_policy: Option<DeliveryPolicy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub measure_response: Option<MeasureResponse>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub safety_plan: Option<SyncedSafetyPlan>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub prompt_favourites: Option<SyncedFavourites>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub session_intention: Option<SyncedIntention>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub session_readiness: Option<SyncedReadiness>,
 }
 
 impl SyncRow {
     pub fn version(&self) -> Option<i32> {
-        let checkin = self.checkin.as_ref().map(|row| row.version);
-        let entry = self.journal_entry.as_ref().map(|row| row.entry.version);
-        let goal = self.goal.as_ref().map(|row| row.goal.version);
-        let note = self.goal_progress.as_ref().map(|row| row.version);
-        checkin.or(entry).or(self.reminder.as_ref().map(|row| row.version)).or(goal).or(note)
+        let parts = [
+            self.checkin.as_ref().map(|row| row.version),
+            self.journal_entry.as_ref().map(|row| row.entry.version),
+            self.reminder.as_ref().map(|row| row.version),
+            self.goal.as_ref().map(|row| row.goal.version),
+            self.goal_progress.as_ref().map(|row| row.version),
+            self.delivery_policy.as_ref().map(|row| row.version),
+            self.measure_response.as_ref().map(|row| row.version),
+            self.safety_plan.as_ref().map(|row| row.version),
+            self.prompt_favourites.as_ref().map(|row| row.version),
+            self.session_intention.as_ref().map(|row| row.version),
+            self.session_readiness.as_ref().map(|row| row.version),
+        ];
+        parts.into_iter().flatten().next()
     }
 }
 
@@ -235,7 +280,8 @@ pub struct SyncResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub copy: Option<SyncCopy>,
-    /// The row after this push, if it is there; with the last operation on the row. A very low check-in brings its crisis card: show it at once.
+    /// The row after this push, if it is there; with the last operation on the row. A very low check-in or a
+    /// worrying form brings its crisis card: show it at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub current: Option<SyncRow>,

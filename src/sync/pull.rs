@@ -3,46 +3,89 @@
 //! that it is behind `next`, and comes with a later page whether or not this one already showed it.
 
 use entity::ids::PatientId;
-use sea_orm::{ConnectionTrait, DatabaseConnection, FromQueryResult, Statement};
+use sea_orm::{DatabaseConnection, FromQueryResult, Statement};
 use uuid::Uuid;
 
 use super::{
     SyncCollection,
     collection::{Pulled, Reader, Rows},
     cursor::Place,
-    dto::{SyncChanges, SyncPage, SyncedDeliveryPolicy},
+    dto::{SyncChanges, SyncPage},
 };
 use crate::{
     checkins::Checkins,
     error::{ApiError, ApiResult},
     goals::{GoalNotes, Goals},
     journal::JournalEntries,
-    reminders::Reminders,
-    sessions::Sessions,
+    measures::{Assignments, Responses},
+    plans::Plans,
+    prompts::Favourites,
+    reminders::{DeliveryPolicies, Reminders},
+    safety::SafetyPlans,
+    sessions::{Intentions, Readiness, Sessions},
 };
 
-/// Each collection with its table and the column that is its id there. The rank is the place in this list and part of
-/// what devices keep: append, never reorder.
-pub const TABLES: [(SyncCollection, &str, &str); 7] = [
-    (SyncCollection::Checkins, "checkins", "id"),
-    (SyncCollection::JournalEntries, "journal_entries", "id"),
-    (SyncCollection::Reminders, "reminders", "id"),
-    (SyncCollection::Sessions, "sessions", "id"),
-    (SyncCollection::DeliveryPolicy, "delivery_policies", "patient_id"),
-    (SyncCollection::Goals, "goals", "id"),
-    (SyncCollection::GoalProgress, "goal_progress", "id"),
+/// Where the rows of a collection are.
+#[derive(Debug, Clone, Copy)]
+pub struct Source {
+    pub collection: SyncCollection,
+    /// The name of its table, which is also what tombstones call it.
+    pub table: &'static str,
+    /// The column that is its id.
+    pub id: &'static str,
+    /// What is one row to a device, where it is not one in the table: a subselect on the patient `$1`.
+    pub rows: Option<&'static str>,
+}
+
+const fn source(collection: SyncCollection, table: &'static str, id: &'static str) -> Source {
+    Source { collection, table, id, rows: None }
+}
+
+/// The rank of a collection is its place in this list, and part of what devices keep: append, never reorder.
+pub const SOURCES: [Source; 14] = [
+    source(SyncCollection::Checkins, "checkins", "id"),
+    source(SyncCollection::JournalEntries, "journal_entries", "id"),
+    source(SyncCollection::Reminders, "reminders", "id"),
+    source(SyncCollection::Sessions, "sessions", "id"),
+    source(SyncCollection::DeliveryPolicy, "delivery_policies", "patient_id"),
+    source(SyncCollection::Goals, "goals", "id"),
+    source(SyncCollection::GoalProgress, "goal_progress", "id"),
+    source(SyncCollection::MeasureResponses, "measure_responses", "id"),
+    source(SyncCollection::MeasureAssignments, "measure_assignments", "id"),
+    source(SyncCollection::Plans, "plans", "id"),
+    source(SyncCollection::SafetyPlan, "safety_plans", "patient_id"),
+    Source {
+        rows: Some(
+            "SELECT patient_id, MAX(sync_seq) AS sync_seq FROM prompt_favourites WHERE patient_id = $1 \
+             GROUP BY patient_id",
+        ),
+        ..source(SyncCollection::PromptFavourites, "prompt_favourites", "patient_id")
+    },
+    Source {
+        rows: Some(
+            "SELECT patient_id, id, sync_seq FROM sessions WHERE patient_id = $1 AND intention_sealed IS NOT NULL",
+        ),
+        ..source(SyncCollection::SessionIntentions, "session_intentions", "id")
+    },
+    Source {
+        rows: Some(
+            "SELECT patient_id, session_id, MAX(sync_seq) AS sync_seq FROM session_readiness \
+             WHERE patient_id = $1 GROUP BY patient_id, session_id",
+        ),
+        ..source(SyncCollection::SessionReadiness, "session_readiness", "session_id")
+    },
 ];
 
 /// Tombstones rank behind the rows of all collections.
 const GONE: i32 = 1_000;
 
 #[expect(clippy::cast_possible_truncation, reason = "a list of a few lines")]
-const COLLECTIONS: u8 = TABLES.len() as u8;
+const COLLECTIONS: u8 = SOURCES.len() as u8;
 
 impl SyncCollection {
     /// The table, which is also what tombstones call it.
     pub fn table(self) -> &'static str {
-        TABLES.into_iter().find(|(one, ..)| *one == self).map_or("", |(_, table, _)| table)
+        SOURCES.into_iter().find(|one| one.collection == self).map_or("", |one| one.table)
     }
 }
 
@@ -102,8 +145,9 @@ fn keys_sql() -> String {
     };
     let mut parts = Vec::new();
     let mut ranks = String::from("CASE collection");
-    for (rank, (_, table, id)) in (1_i32..).zip(TABLES) {
-        parts.push(part(&rank.to_string(), id, table, &format!("sync_seq, {id}")));
+    for (rank, Source { table, id, rows, .. }) in (1_i32..).zip(SOURCES) {
+        let from = rows.map_or(table.to_owned(), |rows| format!("({rows}) AS {table}_rows"));
+        parts.push(part(&rank.to_string(), id, &from, &format!("sync_seq, {id}")));
         ranks.push_str(&format!(" WHEN '{table}' THEN {}", GONE + rank));
     }
     ranks.push_str(" ELSE 0 END");
@@ -131,8 +175,8 @@ async fn keys(
 }
 
 async fn fill(reader: &Reader<'_, DatabaseConnection>, keys: &[Key], page: &mut SyncPage) -> ApiResult<()> {
-    for (rank, (collection, ..)) in (1_i32..).zip(TABLES) {
-        use SyncCollection as One;
+    use SyncCollection as One;
+    for (rank, Source { collection, .. }) in (1_i32..).zip(SOURCES) {
         match collection {
             One::Checkins => page.checkins = changes::<Checkins>(reader, keys, rank).await?,
             One::JournalEntries => {
@@ -140,11 +184,28 @@ async fn fill(reader: &Reader<'_, DatabaseConnection>, keys: &[Key], page: &mut 
             }
             One::Reminders => page.reminders = changes::<Reminders>(reader, keys, rank).await?,
             One::DeliveryPolicy => {
-                page.delivery_policy = changes::<DeliveryPolicy>(reader, keys, rank).await?
+                page.delivery_policy = changes::<DeliveryPolicies>(reader, keys, rank).await?
             }
             One::Sessions => page.sessions = changes::<Sessions>(reader, keys, rank).await?,
             One::Goals => page.goals = changes::<Goals>(reader, keys, rank).await?,
             One::GoalProgress => page.goal_progress = changes::<GoalNotes>(reader, keys, rank).await?,
+            One::MeasureResponses => {
+                page.measure_responses = changes::<Responses>(reader, keys, rank).await?
+            }
+            One::MeasureAssignments => {
+                page.measure_assignments = changes::<Assignments>(reader, keys, rank).await?
+            }
+            One::Plans => page.plans = changes::<Plans>(reader, keys, rank).await?,
+            One::SafetyPlan => page.safety_plan = changes::<SafetyPlans>(reader, keys, rank).await?,
+            One::PromptFavourites => {
+                page.prompt_favourites = changes::<Favourites>(reader, keys, rank).await?
+            }
+            One::SessionIntentions => {
+                page.session_intentions = changes::<Intentions>(reader, keys, rank).await?
+            }
+            One::SessionReadiness => {
+                page.session_readiness = changes::<Readiness>(reader, keys, rank).await?
+            }
         }
     }
     Ok(())
@@ -167,30 +228,4 @@ async fn changes<P: Pulled>(
         _ => Vec::new(),
     };
     Ok(SyncChanges { upserts, deleted })
-}
-
-/// When and how a patient wants to be reminded; at most one row.
-struct DeliveryPolicy;
-
-impl Pulled for DeliveryPolicy {
-    type View = SyncedDeliveryPolicy;
-
-    async fn load<C: ConnectionTrait>(
-        reader: &Reader<'_, C>,
-        _: &Rows,
-    ) -> ApiResult<Vec<(Uuid, SyncedDeliveryPolicy)>> {
-        use sea_orm::EntityTrait;
-        let row = entity::delivery_policies::Entity::find_by_id(reader.patient).one(reader.conn).await?;
-        Ok(row
-            .into_iter()
-            .map(|row| {
-                let view = SyncedDeliveryPolicy {
-                    version: row.version,
-                    paused_until: row.paused_until,
-                    updated_at: row.updated_at,
-                };
-                (reader.patient.0, view)
-            })
-            .collect())
-    }
 }

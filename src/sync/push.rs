@@ -21,7 +21,13 @@ use crate::{
     extract::parse,
     goals::{GoalNotes, Goals},
     journal::JournalEntries,
-    reminders::{self, Reminders},
+    language,
+    measures::Responses,
+    messages,
+    prompts::Favourites,
+    reminders::{self, DeliveryPolicies, Reminders},
+    safety::SafetyPlans,
+    sessions::{Intentions, Readiness},
     validate::Validate,
 };
 
@@ -93,7 +99,8 @@ async fn one(
         }
         Known::Reused => {
             let detail = "was used for another operation; a changed operation needs an op_id of its own";
-            return Ok((refused(step, at(step, "op_id", "op_id_reused", detail))?, None));
+            let reused = ApiError::invalid_field(&at(step, "op_id"), "op_id_reused", detail);
+            return Ok((refused(push, step, reused)?, None));
         }
     }
     push.tx.conn().execute_unprepared("SAVEPOINT one_op").await?;
@@ -107,31 +114,33 @@ async fn one(
         Ok(Effect::Duplicate) => (SyncStatus::Duplicate, Outcome::default()),
         Ok(Effect::Copied(copy)) => (SyncStatus::Conflict, Outcome { version: None, copy: Some(copy) }),
         Ok(Effect::Kept) => return Ok((result(op, SyncStatus::Conflict, None), None)),
-        Err(error) => return Ok((refused(step, error)?, None)),
+        Err(error) => return Ok((refused(push, step, error)?, None)),
     };
     memory.keep(push.tx, identity, outcome);
     Ok((result(op, status, outcome.copy), outcome.version))
 }
 
 fn result(op: &SyncOp, status: SyncStatus, copy: Option<Uuid>) -> SyncResult {
-    let copy = copy.map(|id| SyncCopy { collection: copies_of(op.collection), id });
+    let copy = copy.map(|id| SyncCopy { collection: copies_of(op.collection), id, crisis_card: None });
     SyncResult { id: op.id, status, version: None, problem: None, copy, current: None }
 }
 
 /// Where the words of a collection are kept that stand against others: mostly in the journal, because a second
-/// check-in or goal would be counted.
+/// check-in or goal would be counted. A form is counted: it was filled in.
 fn copies_of(collection: SyncCollection) -> SyncCollection {
     match collection {
-        SyncCollection::Reminders => SyncCollection::Reminders,
+        SyncCollection::Reminders | SyncCollection::MeasureResponses => collection,
         _ => SyncCollection::JournalEntries,
     }
 }
 
-/// What a client has to change ends one operation; anything else ends the push.
-fn refused(step: Step<'_>, error: ApiError) -> ApiResult<SyncResult> {
+/// What a client has to change ends one operation, and is said in the account's language; anything else ends the push.
+fn refused(push: &Push<'_>, step: Step<'_>, error: ApiError) -> ApiResult<SyncResult> {
     let ApiError::Refused { code, detail, errors, .. } = error else { return Err(error) };
-    let errors = errors.into_iter().map(|error| below(step.index, error)).collect();
-    let problem = Some(SyncProblem { code: code.to_owned(), detail, errors });
+    let said = |text| messages::in_language(language::of(push.locale), text);
+    let errors = errors.into_iter().map(|error| below(step.index, error));
+    let errors = errors.map(|error| FieldError { detail: said(error.detail), ..error }).collect();
+    let problem = Some(SyncProblem { code: code.to_owned(), detail: said(detail), errors });
     Ok(SyncResult { problem, ..result(step.op, SyncStatus::Refused, None) })
 }
 
@@ -143,8 +152,9 @@ fn below(index: usize, error: FieldError) -> FieldError {
     FieldError { pointer: format!("/ops/{index}/fields{}", error.pointer), ..error }
 }
 
-fn at(step: Step<'_>, field: &str, code: &str, detail: &str) -> ApiError {
-    ApiError::invalid_field(&format!("/ops/{}/{field}", step.index), code, detail)
+/// A place of the operation itself.
+fn at(step: Step<'_>, field: &str) -> String {
+    format!("/ops/{}/{field}", step.index)
 }
 
 async fn apply(push: &Push<'_>, step: Step<'_>) -> ApiResult<Effect> {
@@ -154,8 +164,18 @@ async fn apply(push: &Push<'_>, step: Step<'_>) -> ApiResult<Effect> {
         SyncCollection::Reminders => of::<Reminders>(push, step).await,
         SyncCollection::Goals => of::<Goals>(push, step).await,
         SyncCollection::GoalProgress => of::<GoalNotes>(push, step).await,
-        SyncCollection::DeliveryPolicy | SyncCollection::Sessions => {
-            Err(at(step, "collection", "read_only", "is only read by devices; leave this operation out"))
+        SyncCollection::DeliveryPolicy => of::<DeliveryPolicies>(push, step).await,
+        SyncCollection::MeasureResponses => of::<Responses>(push, step).await,
+        SyncCollection::SafetyPlan => of::<SafetyPlans>(push, step).await,
+        SyncCollection::PromptFavourites => of::<Favourites>(push, step).await,
+        SyncCollection::SessionIntentions => of::<Intentions>(push, step).await,
+        SyncCollection::SessionReadiness => of::<Readiness>(push, step).await,
+        SyncCollection::Sessions | SyncCollection::MeasureAssignments | SyncCollection::Plans => {
+            Err(ApiError::invalid_field(
+                &at(step, "collection"),
+                "read_only",
+                "is only read by devices; leave this operation out",
+            ))
         }
     }
 }
@@ -189,13 +209,15 @@ async fn of<C: Pushed>(push: &Push<'_>, step: Step<'_>) -> ApiResult<Effect> {
 }
 
 fn base(step: Step<'_>) -> ApiResult<i32> {
-    step.base.ok_or_else(|| at(step, "base_version", "required", "is required for this kind"))
+    step.base.ok_or_else(|| {
+        ApiError::invalid_field(&at(step, "base_version"), "required", "is required for this kind")
+    })
 }
 
 fn body<T: DeserializeOwned + Validate>(step: Step<'_>) -> ApiResult<T> {
     match &step.op.fields {
         Some(raw) => parse(raw.get().as_bytes()),
-        None => Err(at(step, "fields", "required", "is required for this kind")),
+        None => Err(ApiError::invalid_field(&at(step, "fields"), "required", "is required for this kind")),
     }
 }
 
@@ -229,9 +251,16 @@ async fn revive<C: Pushed>(push: &Push<'_>, step: Step<'_>) -> ApiResult<Effect>
 /// Creates a row under the device's id.
 async fn bring<C: Pushed>(push: &Push<'_>, step: Step<'_>, input: C::Create) -> ApiResult<Effect> {
     let (table, id) = (C::KIND.table(), step.op.id);
-    let was_there = unbury(push.tx, push.patient, table, id).await?;
-    C::create(push, id, input).await?;
-    if !was_there && step.op.kind == SyncOpKind::Create {
+    let was_there = C::DELETABLE && unbury(push.tx, push.patient, table, id).await?;
+    C::create(push, id, input).await.map_err(|error| match error {
+        ApiError::NotFound => ApiError::invalid_field(
+            &at(step, "id"),
+            "unknown_id",
+            "is the id of nothing of yours that this could belong to",
+        ),
+        error => error,
+    })?;
+    if !was_there && (step.op.kind == SyncOpKind::Create || !C::DELETABLE) {
         return Ok(Effect::Applied(Some(1)));
     }
     // Each change of a row took at least one number, so no version was ever above the counter.
@@ -255,33 +284,53 @@ async fn execute(push: &Push<'_>, sql: &str, values: Vec<Value>) -> ApiResult<()
     Ok(())
 }
 
-/// Adds the rows as they are now to the last operation on each, with one statement a collection.
+/// Adds the rows as they are now to the last operation on each, with one statement a collection, and the crisis cards
+/// of what was kept in copies.
 pub async fn show(
     reader: &Reader<'_, DatabaseTransaction>,
     ops: &[(SyncOp, Identity)],
     results: &mut [SyncResult],
 ) -> ApiResult<()> {
-    let ids = |collection: SyncCollection| -> Vec<Uuid> {
-        let ids = ops.iter().filter(|(op, _)| op.collection == collection).map(|(op, _)| op.id);
-        ids.collect::<BTreeSet<_>>().into_iter().collect()
+    use SyncCollection as One;
+    let ids = |collection: One| -> Vec<Uuid> {
+        let done = ops.iter().filter(|(op, _)| op.collection == collection).map(|(op, _)| op.id);
+        let copies = results.iter().filter_map(|result| result.copy.as_ref());
+        let copies = copies.filter(|copy| copy.collection == collection).map(|copy| copy.id);
+        done.chain(copies).collect::<BTreeSet<_>>().into_iter().collect()
     };
-    let mut checkins = rows::<Checkins>(reader, ids(SyncCollection::Checkins)).await?;
-    let mut entries = rows::<JournalEntries>(reader, ids(SyncCollection::JournalEntries)).await?;
-    let mut reminders = rows::<Reminders>(reader, ids(SyncCollection::Reminders)).await?;
-    let mut goals = rows::<Goals>(reader, ids(SyncCollection::Goals)).await?;
-    let mut notes = rows::<GoalNotes>(reader, ids(SyncCollection::GoalProgress)).await?;
+    let mut checkins = rows::<Checkins>(reader, ids(One::Checkins)).await?;
+    let mut entries = rows::<JournalEntries>(reader, ids(One::JournalEntries)).await?;
+    let mut reminders = rows::<Reminders>(reader, ids(One::Reminders)).await?;
+    let mut goals = rows::<Goals>(reader, ids(One::Goals)).await?;
+    let mut notes = rows::<GoalNotes>(reader, ids(One::GoalProgress)).await?;
+    let mut policies = rows::<DeliveryPolicies>(reader, ids(One::DeliveryPolicy)).await?;
+    let mut responses = rows::<Responses>(reader, ids(One::MeasureResponses)).await?;
+    let mut plans = rows::<SafetyPlans>(reader, ids(One::SafetyPlan)).await?;
+    let mut favourites = rows::<Favourites>(reader, ids(One::PromptFavourites)).await?;
+    let mut intentions = rows::<Intentions>(reader, ids(One::SessionIntentions)).await?;
+    let mut readiness = rows::<Readiness>(reader, ids(One::SessionReadiness)).await?;
+    for copy in results.iter_mut().filter_map(|result| result.copy.as_mut()) {
+        let entry = entries.get(&copy.id).and_then(|row| row.entry.crisis_card.clone());
+        copy.crisis_card = entry.or(responses.get(&copy.id).and_then(|row| row.crisis_card.clone()));
+    }
     for ((op, _), result) in ops.iter().zip(results).rev() {
         if result.status == SyncStatus::Refused {
             continue;
         }
         let mut row = SyncRow::default();
         match op.collection {
-            SyncCollection::Checkins => row.checkin = checkins.remove(&op.id),
-            SyncCollection::JournalEntries => row.journal_entry = entries.remove(&op.id),
-            SyncCollection::Reminders => row.reminder = reminders.remove(&op.id),
-            SyncCollection::Goals => row.goal = goals.remove(&op.id),
-            SyncCollection::GoalProgress => row.goal_progress = notes.remove(&op.id),
-            SyncCollection::DeliveryPolicy | SyncCollection::Sessions => {}
+            One::Checkins => row.checkin = checkins.remove(&op.id),
+            One::JournalEntries => row.journal_entry = entries.remove(&op.id),
+            One::Reminders => row.reminder = reminders.remove(&op.id),
+            One::Goals => row.goal = goals.remove(&op.id),
+            One::GoalProgress => row.goal_progress = notes.remove(&op.id),
+            One::MeasureResponses => row.measure_response = responses.remove(&op.id),
+            One::SafetyPlan => row.safety_plan = plans.remove(&op.id),
+            One::PromptFavourites => row.prompt_favourites = favourites.remove(&op.id),
+            One::SessionIntentions => row.session_intention = intentions.remove(&op.id),
+            One::SessionReadiness => row.session_readiness = readiness.remove(&op.id),
+            One::DeliveryPolicy => row.delivery_policy = policies.remove(&op.id),
+            One::Sessions | One::MeasureAssignments | One::Plans => {}
         }
         result.version = row.version();
         result.current = result.version.is_some().then_some(row);

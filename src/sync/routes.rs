@@ -15,6 +15,7 @@ use crate::{
     app::{AppState, JOURNAL_BODY_LIMIT},
     error::ApiResult,
     extract::{ValidJson, ValidQuery},
+    language::InLanguage,
     openapi::Problems,
 };
 
@@ -39,6 +40,7 @@ async fn pull_changes(
         patient: me.id(),
         key: &me.key,
         vault: &app.vault,
+        measures: &app.measures,
         zone: &me.zone,
         now: app.clock.now(),
         card: None,
@@ -54,20 +56,29 @@ async fn push_changes(
     State(app): State<AppState>,
     me: Patient,
     ValidJson(input): ValidJson<SyncPush>,
-) -> ApiResult<Json<SyncResults>> {
+) -> ApiResult<InLanguage<Json<SyncResults>>> {
     let named = |op| Ok((Identity::of(&op, &app.idempotency_mac)?, op));
     let ops: Vec<_> = input.ops.into_iter().map(named).collect::<ApiResult<_>>()?;
     let ops: Vec<_> = ops.into_iter().map(|(identity, op)| (op, identity)).collect();
     let results = app
         .db
         .write(&me.writing(), async |tx| {
-            let push = Push { tx, patient: me.id(), key: &me.key, zone: &me.zone, locale: &me.locale };
+            let push = Push {
+                tx,
+                patient: me.id(),
+                clinic: me.clinic,
+                key: &me.key,
+                measures: &app.measures,
+                zone: &me.zone,
+                locale: &me.locale,
+            };
             let mut results = push::run(&push, &ops).await?;
             let reader = Reader {
                 conn: tx.conn(),
                 patient: me.id(),
                 key: &me.key,
                 vault: &app.vault,
+                measures: &app.measures,
                 zone: &me.zone,
                 now: tx.now(),
                 card: Some(&me.locale),
@@ -76,5 +87,5 @@ async fn push_changes(
             Ok(results)
         })
         .await?;
-    Ok(Json(SyncResults { results }))
+    Ok(InLanguage(me.locale.clone(), Json(SyncResults { results })))
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::*;
 use crate::{
     clock::MockClock,
-    push::protocol::{Sealer, VapidKeys, VapidSigner, WebPushSealer, check_keys},
+    push::protocol::{NativeSealer, Sealer, VapidKeys, VapidSigner, check_keys},
 };
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -25,7 +25,7 @@ fn signer() -> VapidSigner {
 
 fn sealed(device: &DeviceSubscription, clear: &[u8]) -> Vec<u8> {
     let keys = check_keys(&device.p256dh, &device.auth).unwrap();
-    WebPushSealer.seal(&keys.p256dh, &keys.auth, clear).unwrap()
+    NativeSealer.seal(&keys, clear).unwrap().content
 }
 
 fn good_headers(receiver: &PushReceiver, signer: &VapidSigner) -> Vec<(&'static str, String)> {

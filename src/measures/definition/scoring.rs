@@ -60,6 +60,13 @@ pub struct Score {
     pub cutoffs: Vec<Cutoff>,
 }
 
+impl Score {
+    /// Whether coming down is what a patient hopes for.
+    pub fn is_better_lower(&self) -> bool {
+        self.direction == Direction::HigherWorse
+    }
+}
+
 /// A closed range of whole numbers.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

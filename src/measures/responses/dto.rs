@@ -10,9 +10,11 @@ use crate::{
     checkins::CrisisCard,
     measures::{
         answers::MeasureAnswer,
-        scoring::{Change, ChangeDirection},
+        definition::SafetyRule,
+        scoring::{Change, ChangeDirection, Shown, shown},
     },
     page::PageQuery,
+    safety,
     validate::{Checks, Validate},
 };
 
@@ -167,6 +169,17 @@ pub struct MeasureResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "Please also call the clinic about this before your session.")]
     pub message: Option<String>,
+}
+
+impl MeasureResponse {
+    /// With what the rules that hold have to say to its author at once.
+    pub fn answering(self, held: &[&SafetyRule], locale: &str) -> Self {
+        match shown(held, locale) {
+            Shown::CrisisCard(words) => Self { crisis_card: Some(safety::card(words, locale)), ..self },
+            Shown::Words(words) => Self { message: Some(words.to_owned()), ..self },
+            Shown::Nothing => self,
+        }
+    }
 }
 
 /// A page of filled-in questionnaires, latest first.

@@ -5,9 +5,12 @@ mod queries;
 mod routes;
 mod rules;
 mod staff;
+mod sync;
 
+pub use dto::MeasureResponse;
 pub use queries::unshare_all;
 pub use rules::known;
+pub use sync::Responses;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::AppState;

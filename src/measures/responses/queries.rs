@@ -88,7 +88,7 @@ impl Reader {
         )
     }
 
-    fn select(self) -> String {
+    pub fn select(self) -> String {
         let (previous, baseline, visible) = (self.earlier("DESC"), self.earlier("ASC"), self.may_see("r"));
         format!(
             "SELECT r.id, r.version, r.measure_id, r.measure_version, r.language, r.state, r.assignment_id, \

@@ -16,13 +16,9 @@ use crate::{
     error::ApiResult,
     extract::{Once, PathId, ValidQuery, Versioned},
     idempotency::Answer,
-    measures::{
-        clinic_facts,
-        scoring::{Shown, shown},
-    },
+    measures::clinic_facts,
     openapi::Problems,
     page::Cursor,
-    safety,
 };
 
 pub fn router() -> OpenApiRouter<AppState> {
@@ -48,12 +44,7 @@ async fn create_measure_response(
             let signed = clinic_facts(tx.conn(), me.clinic).await?.form_thresholds_signed;
             let fired = queries::insert(tx, me.id(), &me.key, id, (&draft, signed)).await?;
             let row = queries::find(tx.conn(), me.id(), id).await?;
-            let mut response = queries::view(&row, &me.key, &app.measures)?;
-            match shown(&fired, &me.locale) {
-                Shown::CrisisCard(words) => response.crisis_card = Some(safety::card(words, &me.locale)),
-                Shown::Words(words) => response.message = Some(words.to_owned()),
-                Shown::Nothing => {}
-            }
+            let response = queries::view(&row, &me.key, &app.measures)?.answering(&fired, &me.locale);
             Answer::created(&response, Some(response.version))
         })
         .await

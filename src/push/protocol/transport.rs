@@ -1,17 +1,14 @@
-//! Posting a sealed message to a push service (RFC 8030 section 5). Native iPhone and Android services can be
-//! further transports behind the same trait. The peer is a stranger: it is given little time, little of its
+//! Posting a sealed message to a push service (RFC 8030 section 5). The peer is a stranger: it is given little time, little of its
 //! answer is read, and it cannot send us elsewhere.
 
 use std::{error::Error, future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use reqwest::{
     Client, Response,
-    header::{
-        AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
-    },
+    header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
     redirect,
 };
+use web_push::{Urgency, WebPushMessage, WebPushPayload, request_builder::build_request};
 
 use super::{
     answer::{AttemptResult, FailureKind},
@@ -19,9 +16,7 @@ use super::{
     endpoint::Endpoint,
 };
 
-const TTL: HeaderName = HeaderName::from_static("ttl");
-const URGENCY: HeaderName = HeaderName::from_static("urgency");
-const TOPIC: HeaderName = HeaderName::from_static("topic");
+const AUTHORIZATION_NAME: &str = "Authorization";
 
 /// Bytes of an answer's body that are read at most, so that its connection can be used again.
 const ANSWER_BYTES: usize = 4_096;
@@ -32,36 +27,14 @@ const MOST_HEADER_BYTES: u32 = 16 * 1_024;
 /// A longer `Retry-After` is neither a number nor a date.
 const RETRY_AFTER_BYTES: usize = 64;
 
-/// How soon the phone should be woken (RFC 8030 section 5.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Urgency {
-    VeryLow,
-    Low,
-    #[default]
-    Normal,
-    High,
-}
-
-impl Urgency {
-    /// The header's value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::VeryLow => "very-low",
-            Self::Low => "low",
-            Self::Normal => "normal",
-            Self::High => "high",
-        }
-    }
-}
-
 /// One message on its way. Not `Debug`: it holds an endpoint and a signature.
-#[derive(Clone)]
 pub struct PushRequest {
     pub endpoint: Endpoint,
     /// The sealed message.
-    pub body: Bytes,
+    pub payload: WebPushPayload,
     /// How many seconds the service keeps it for a phone that is offline.
     pub ttl_seconds: u32,
+    /// How soon the phone should be woken (RFC 8030 section 5.3).
     pub urgency: Urgency,
     /// Replaces an earlier message with the same topic (32 characters of base64url at most).
     pub topic: Option<String>,
@@ -130,14 +103,15 @@ impl HttpTransport {
         if !(url.scheme() == "https" || clear_permitted) || !self.filter.permits_literal(url) {
             return AttemptResult::Failed(FailureKind::Blocked);
         }
-        let Some(headers) = headers(&request) else {
+        let url = url.clone();
+        let Some((headers, body)) = build(request) else {
             return AttemptResult::Failed(FailureKind::Unbuildable);
         };
         // Kept outside of the time limit: once the status is known, a slow body must not turn an accepted
         // message into one that is sent again.
         let mut answer = None;
         let exchange = async {
-            let sent = self.client.post(url.clone()).headers(headers).body(request.body).send().await;
+            let sent = self.client.post(url).headers(headers).body(body).send().await;
             match sent {
                 Err(error) => answer = Some(AttemptResult::Failed(kind(&error))),
                 Ok(response) if !self.filter.permits_peer(response.remote_addr()) => {
@@ -182,20 +156,35 @@ fn client(options: &TransportOptions, filter: AddressFilter) -> Result<Client, T
         .map_err(|_| TransportError)
 }
 
-/// The headers, or nothing if one of the texts cannot be a header.
-fn headers(request: &PushRequest) -> Option<HeaderMap> {
-    let mut headers = HeaderMap::with_capacity(6);
-    headers.insert(TTL, HeaderValue::from(request.ttl_seconds));
-    headers.insert(URGENCY, HeaderValue::from_static(request.urgency.as_str()));
-    if let Some(topic) = &request.topic {
-        headers.insert(TOPIC, HeaderValue::from_str(topic).ok()?);
+/// Headers and body as the `web-push` crate builds them; nothing if one of the texts cannot be a header, which
+/// the crate would answer with a panic. The crate is on an older `http`, so the headers are carried over.
+fn build(request: PushRequest) -> Option<(HeaderMap, Vec<u8>)> {
+    let PushRequest { endpoint, mut payload, ttl_seconds, urgency, topic, authorization } = request;
+    if topic.as_ref().is_some_and(|topic| !is_topic(topic)) || HeaderValue::from_str(&authorization).is_err()
+    {
+        return None;
     }
-    headers.insert(CONTENT_ENCODING, HeaderValue::from_static("aes128gcm"));
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    let mut authorization = HeaderValue::from_str(&request.authorization).ok()?;
-    authorization.set_sensitive(true);
-    headers.insert(AUTHORIZATION, authorization);
-    Some(headers)
+    payload.crypto_headers.push((AUTHORIZATION_NAME, authorization.as_ref().to_owned()));
+    let message = WebPushMessage {
+        endpoint: endpoint.as_str().parse().ok()?,
+        ttl: ttl_seconds,
+        urgency: Some(urgency),
+        topic,
+        payload: Some(payload),
+    };
+    let (built, body) = build_request::<Vec<u8>>(message).into_parts();
+    let mut headers = HeaderMap::with_capacity(built.headers.len());
+    for (name, value) in &built.headers {
+        let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
+        let mut value = HeaderValue::from_bytes(value.as_bytes()).ok()?;
+        value.set_sensitive(name == AUTHORIZATION);
+        headers.insert(name, value);
+    }
+    Some((headers, body))
+}
+
+fn is_topic(text: &str) -> bool {
+    text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
 fn answered(response: &Response) -> AttemptResult {

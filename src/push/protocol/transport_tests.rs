@@ -15,7 +15,7 @@ use crate::{
     clock::{Clock, SystemClock},
     demo::receiver::{DeviceSubscription, PushReceiver, Scripted},
     push::protocol::{
-        EndpointPolicy, PayloadBuilder, PushMessage, PushText, Sealer, VapidKeys, VapidSigner, WebPushSealer,
+        EndpointPolicy, NativeSealer, PayloadBuilder, PushMessage, PushText, Sealer, VapidKeys, VapidSigner,
         check_endpoint, check_keys, topic,
     },
 };
@@ -34,7 +34,11 @@ fn endpoint(text: &str) -> Endpoint {
 fn request(endpoint: Endpoint) -> PushRequest {
     PushRequest {
         endpoint,
-        body: Bytes::from_static(b"sealed"),
+        payload: WebPushPayload {
+            content: b"sealed".to_vec(),
+            crypto_headers: Vec::new(),
+            content_encoding: web_push::ContentEncoding::Aes128Gcm,
+        },
         ttl_seconds: 60,
         urgency: Urgency::Normal,
         topic: None,
@@ -58,7 +62,7 @@ fn complete(device: &DeviceSubscription, signer: &VapidSigner, body: &str) -> Pu
     let authorization = signer.authorization("k1", endpoint.origin(), SystemClock.now()).unwrap();
     PushRequest {
         endpoint,
-        body: WebPushSealer.seal(&keys.p256dh, &keys.auth, &clear).unwrap().into(),
+        payload: NativeSealer.seal(&keys, &clear).unwrap(),
         ttl_seconds: 1_800,
         urgency: Urgency::High,
         topic: Some(topic(b"key", id)),
@@ -282,8 +286,15 @@ async fn failures_have_kinds() {
     let clear = Raw::start("HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n", None).await;
     let https = endpoint(&format!("https://{}/x", clear.address));
     assert_eq!(transport.post(request(https)).await, AttemptResult::Failed(FailureKind::Connect));
-    let header = PushRequest { topic: Some("a\r\nb".into()), ..request(endpoint("https://127.0.0.1:9999/")) };
-    assert_eq!(transport.post(header).await, AttemptResult::Failed(FailureKind::Unbuildable));
+    let nowhere = || request(endpoint("https://127.0.0.1:9999/"));
+    let unbuildable = [
+        PushRequest { topic: Some("a\r\nb".into()), ..nowhere() },
+        PushRequest { topic: Some("x".repeat(33)), ..nowhere() },
+        PushRequest { authorization: "a\nb".into(), ..nowhere() },
+    ];
+    for request in unbuildable {
+        assert_eq!(transport.post(request).await, AttemptResult::Failed(FailureKind::Unbuildable));
+    }
 }
 
 /// Runs the next test in a process of its own, where the proxy variables lead to a listener.

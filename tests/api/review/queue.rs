@@ -75,13 +75,22 @@ async fn entries_wait_first_shared_first_with_alerts_above(app: TestApp) {
     ana.post("/v1/checkins", &json!({"mood": 0, "anxiety": 9})).await.expect(201);
     let body = queue(&bo).await;
     let items = body["items"].as_array().unwrap();
-    assert_eq!((items[0]["entry_id"].as_str(), items[0]["patient_name"].as_str()), (Some(&*early), Some("ben")));
-    assert_eq!((items[1]["entry_id"].as_str(), items[1]["title"].as_str()), (Some(&*late), Some("written first, shared last")));
+    assert_eq!(
+        (items[0]["entry_id"].as_str(), items[0]["patient_name"].as_str()),
+        (Some(&*early), Some("ben"))
+    );
+    assert_eq!(
+        (items[1]["entry_id"].as_str(), items[1]["title"].as_str()),
+        (Some(&*late), Some("written first, shared last"))
+    );
     assert_eq!((items.len(), &items[1]["revision"]), (2, &json!(1)));
     assert!(!items[0]["template_title"].as_str().unwrap().is_empty());
     let alert = &body["alerts"][0];
     assert_eq!((&alert["patient_id"], &alert["level"]), (&json!(ana.id), &json!("moderate")));
-    assert_eq!((&alert["rule"], alert["says"].as_str().unwrap().is_empty()), (&json!("checkin-very-low"), false));
+    assert_eq!(
+        (&alert["rule"], alert["says"].as_str().unwrap().is_empty()),
+        (&json!("checkin-very-low"), false)
+    );
 }
 
 async fn pages_follow_each_other_while_new_entries_come(app: TestApp) {
@@ -167,7 +176,10 @@ async fn nobody_marks_what_is_not_shared_with_them(app: TestApp) {
     mark(&dee, &ana, &hers, 1).await.refused(404, "not_found");
     ana.unshare(&hers, &bo).await.expect(204);
     mark(&bo, &ana, &hers, 1).await.refused(404, "not_found");
-    assert_eq!(app.query("SELECT 1 AS one FROM journal_shares WHERE reviewed_at IS NOT NULL", vec![]).await.len(), 0);
+    assert_eq!(
+        app.query("SELECT 1 AS one FROM journal_shares WHERE reviewed_at IS NOT NULL", vec![]).await.len(),
+        0
+    );
 }
 
 async fn a_poll_costs_one_statement_while_nothing_changes(app: TestApp) {
@@ -195,13 +207,24 @@ async fn whatever_changes_the_queue_changes_its_tag(app: TestApp) {
     type Change<'a> = (&'a str, std::pin::Pin<Box<dyn Future<Output = ()> + Send + 'a>>);
     let changes: Vec<Change<'_>> = vec![
         ("shared", Box::pin(async { drop(ana.share(&entry, &bo, &json!({})).await.expect(200)) })),
-        ("new words", Box::pin(async { drop(ana.patch(&path, 1, &json!({"title": "sea"})).await.expect(200)) })),
-        ("a mark", Box::pin(async { drop(ana.patch(&path, 2, &json!({"to_talk_about": true})).await.expect(200)) })),
+        (
+            "new words",
+            Box::pin(async { drop(ana.patch(&path, 1, &json!({"title": "sea"})).await.expect(200)) }),
+        ),
+        (
+            "a mark",
+            Box::pin(async { drop(ana.patch(&path, 2, &json!({"to_talk_about": true})).await.expect(200)) }),
+        ),
         ("reviewed", Box::pin(async { drop(mark(&bo, &ana, &entry, 2).await.expect(200)) })),
         ("shared otherwise", Box::pin(async { drop(ana.share(&entry, &bo, &until).await.expect(200)) })),
         ("unshared", Box::pin(async { drop(ana.unshare(&entry, &bo).await.expect(204)) })),
         ("shared again", Box::pin(async { drop(ana.share(&entry, &bo, &json!({})).await.expect(200)) })),
-        ("another name", Box::pin(async { drop(ana.patch("/v1/me", 1, &json!({"display_name": "Anna"})).await.expect(200)) })),
+        (
+            "another name",
+            Box::pin(async {
+                drop(ana.patch("/v1/me", 1, &json!({"display_name": "Anna"})).await.expect(200))
+            }),
+        ),
         ("deleted", Box::pin(async { drop(ana.delete_at(&path, 3).await.expect(204)) })),
         ("a new patient", Box::pin(async { drop(app.patient("ben").await) })),
     ];
@@ -230,7 +253,9 @@ async fn what_is_private_never_moves_the_tag(app: TestApp) {
     ana.checkin(6).await;
     ana.goal("hers").await;
     let other = shared(&ana, &dee, "for Dee", &json!({})).await;
-    ana.patch(&format!("/v1/journal/entries/{other}"), 1, &json!({"title": "for Dee still"})).await.expect(200);
+    ana.patch(&format!("/v1/journal/entries/{other}"), 1, &json!({"title": "for Dee still"}))
+        .await
+        .expect(200);
     assert_eq!(poll(&bo, &known).await.status, 304);
     assert_eq!(poll(&dee, &dees).await.status, 200);
 }

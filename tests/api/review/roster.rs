@@ -65,7 +65,10 @@ async fn a_roster_says_what_needs_attention_first(app: TestApp) {
     assert_eq!(names, ["ben", "ana", "dan", "cai"]);
     assert_eq!(found[0]["open_alerts"], json!({"count": 1, "level": "moderate"}));
     let next = &found[1]["next_session"];
-    assert_eq!((&next["id"], &next["kind"], &next["with_me"]), (&session["id"], &json!("dosing"), &json!(true)));
+    assert_eq!(
+        (&next["id"], &next["kind"], &next["with_me"]),
+        (&session["id"], &json!("dosing"), &json!(true))
+    );
     assert_eq!(next["readiness_done"], 1);
     assert!(next["readiness_items"].as_i64().unwrap() > 3);
     assert_eq!(found[1]["reachable_by_push"], true);

@@ -16,8 +16,8 @@ use proptest::{
 use tokio::{runtime::Handle, task::block_in_place};
 use uuid::Uuid;
 
-use super::phone::{Phone, Words};
-use crate::harness::{Person, TestApp, both_engines};
+use super::phone::{Phone, Words, words_of};
+use crate::harness::{Person, TestApp, both_engines, id_of};
 
 both_engines![three_phones_agree_and_no_words_are_lost];
 
@@ -59,12 +59,12 @@ async fn kept(app: &TestApp, who: &Person, fresh: &Phone) -> BTreeSet<String> {
             key.open_json::<Body>(place, &sealed).unwrap().fields.0["text"].as_str().unwrap().to_owned(),
         );
     }
-    all.extend(fresh.rows().values().filter_map(|row| row["note"].as_str().map(str::to_owned)));
+    all.extend(fresh.rows().iter().filter_map(|(row, value)| words_of(*row, value)));
     all
 }
 
-async fn play(app: &TestApp, who: &Person, steps: Vec<Step>) {
-    let mut phones = [0, 1, 2].map(|_| Phone::new(app, who));
+async fn play(app: &TestApp, (who, session): (&Person, Uuid), steps: Vec<Step>) {
+    let mut phones = [0, 1, 2].map(|_| Phone::new(app, (who, session)));
     let mut words = Words::default();
     for step in steps {
         app.advance(chrono::Duration::milliseconds(700));
@@ -77,7 +77,7 @@ async fn play(app: &TestApp, who: &Person, steps: Vec<Step>) {
             phone.pull(3).await;
         }
     }
-    let mut fresh = Phone::new(app, who);
+    let mut fresh = Phone::new(app, (who, session));
     fresh.pull(500).await;
     for phone in &phones {
         assert!(phone.is_idle());
@@ -97,16 +97,18 @@ async fn three_phones_agree_and_no_words_are_lost(app: TestApp) {
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 300, ..default };
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let steps = prop::collection::vec((0..3_usize, 0..16_u8, 0..64_usize), 1..60);
-    let played = Cell::new(0);
+    let played = Cell::new(0_u32);
     let outcome = TestRunner::new_with_rng(config, rng).run(&steps, |steps| {
         played.set(played.get() + 1);
-        let name = format!("ana{}", played.get());
+        let (name, hours) = (format!("ana{}", played.get()), 2 * i64::from(played.get()));
         let (app, shown) = (app.clone(), format!("{steps:?}"));
         // Each case is a task of its own, so that a failed assertion is a failed case that can be made smaller.
         let task = async move {
-            let who = app.patient(&name).await;
+            let (who, bo) = (app.patient(&name).await, app.therapist("bo").await);
+            let session =
+                bo.schedule(&who, "evaluation", app.now() + chrono::Duration::hours(500 + hours)).await;
             app.advance(chrono::Duration::minutes(16));
-            play(&app, &who, steps).await;
+            play(&app, (&who, id_of(&session).parse().unwrap()), steps).await;
         };
         block_in_place(|| Handle::current().block_on(async { tokio::spawn(task).await }))
             .map_err(|error| TestCaseError::fail(format!("{error}: {shown}")))

@@ -11,7 +11,9 @@ use crate::harness::{Person, TestApp};
 /// Collection and id.
 pub type Row = (&'static str, Uuid);
 
-pub const COLLECTIONS: [&str; 2] = ["checkins", "journal_entries"];
+pub const COLLECTIONS: [&str; 4] = ["checkins", "journal_entries", PLAN, INTENTION];
+const PLAN: &str = "safety_plan";
+const INTENTION: &str = "session_intentions";
 
 /// What may be lost, because somebody who had it before their eyes replaced or deleted it.
 #[derive(Default)]
@@ -24,6 +26,8 @@ pub struct Words {
 pub struct Phone {
     app: TestApp,
     who: Person,
+    /// The one session that is prepared for.
+    session: Uuid,
     rows: BTreeMap<Row, Value>,
     since: Option<String>,
     pending: Vec<(Row, Value)>,
@@ -31,22 +35,30 @@ pub struct Phone {
     sent: Vec<Vec<Value>>,
 }
 
-fn words_of((collection, _): Row, row: &Value) -> Option<String> {
-    let words = if collection == "checkins" { &row["note"] } else { &row["fields"]["text"] };
+pub fn words_of((collection, _): Row, row: &Value) -> Option<String> {
+    let words = match collection {
+        "checkins" => &row["note"],
+        // As it is sent, and as it comes.
+        PLAN => row.get("plan").unwrap_or(row).pointer("/coping/0").unwrap_or(&Value::Null),
+        INTENTION => &row["text"],
+        _ => &row["fields"]["text"],
+    };
     words.as_str().map(str::to_owned)
 }
 
 fn fields((collection, _): Row, words: &str) -> Value {
     match collection {
         "checkins" => json!({ "note": words }),
+        PLAN => json!({"coping": [words]}),
+        INTENTION => json!({ "text": words }),
         _ => json!({"fields": {"text": words}}),
     }
 }
 
 impl Phone {
-    pub fn new(app: &TestApp, who: &Person) -> Self {
+    pub fn new(app: &TestApp, (who, session): (&Person, Uuid)) -> Self {
         let (rows, pending, sent) = Default::default();
-        Self { app: app.clone(), who: who.clone(), rows, since: None, pending, sent }
+        Self { app: app.clone(), who: who.clone(), session, rows, since: None, pending, sent }
     }
 
     pub fn rows(&self) -> &BTreeMap<Row, Value> {
@@ -85,7 +97,15 @@ impl Phone {
     }
 
     pub fn write(&mut self, collection: usize, words: &mut Words) {
-        let row = (COLLECTIONS[collection % 2], new_id(&self.app));
+        let row = match COLLECTIONS[collection % COLLECTIONS.len()] {
+            // Of these there is one, and whoever sees one edits it.
+            PLAN => (PLAN, self.who.id),
+            INTENTION => (INTENTION, self.session),
+            other => (other, new_id(&self.app)),
+        };
+        if self.seen(row).is_some() {
+            return self.edit_row(row, words);
+        }
         let text = self.fresh(words);
         self.pending.push((row, self.creation(row, &text)));
     }
@@ -106,14 +126,19 @@ impl Phone {
     }
 
     pub fn edit(&mut self, pick: usize, words: &mut Words) {
-        let Some(row) = self.pick(pick) else { return };
+        if let Some(row) = self.pick(pick) {
+            self.edit_row(row, words);
+        }
+    }
+
+    fn edit_row(&mut self, row: Row, words: &mut Words) {
         let text = self.fresh(words);
         if let Some(seen) = self.seen(row) {
-            // An entry keeps what it said before; a check-in does not.
-            if row.0 == "checkins" {
-                words.let_go.insert(seen);
-            } else {
+            // An entry keeps what it said before; all others do not.
+            if row.0 == "journal_entries" {
                 words.replaced.entry(row).or_default().push(seen);
+            } else {
+                words.let_go.insert(seen);
             }
         }
         let change = op(&self.app, "update", row, self.base(row), fields(row, &text));
@@ -128,7 +153,8 @@ impl Phone {
     }
 
     pub fn delete(&mut self, pick: usize, words: &mut Words) {
-        let Some(row) = self.pick(pick) else { return };
+        let stays = |row: &Row| [PLAN, INTENTION].contains(&row.0);
+        let Some(row) = self.pick(pick).filter(|row| !stays(row)) else { return };
         words.let_go.extend(self.seen(row));
         words.let_go.extend(words.replaced.get(&row).cloned().unwrap_or_default());
         let gone = op(&self.app, "delete", row, self.base(row), Value::Null);

@@ -120,7 +120,7 @@ async fn one_bad_operation_does_not_spoil_the_others(app: TestApp) {
             Some("/ops/8/fields/fields/text"),
         ),
         (op(&app, "create", ("sessions", new_id(&app)), None, json!({})), Some("/ops/9/collection")),
-        (op(&app, "delete", ("delivery_policy", ana.id), Some(1), Value::Null), Some("/ops/10/collection")),
+        (op(&app, "delete", ("plans", new_id(&app)), Some(1), Value::Null), Some("/ops/10/collection")),
         (checkin(json!([])), Some("/ops/11/fields")),
         (checkin(json!({"mood": 7})), None),
     ];
