@@ -19,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     accounts::{self, Hashing, Passwords, Tokens},
-    attachments,
+    alerts, attachments,
     audit::{AuditKey, Reads},
     care, checkins,
     clock::{Clock, Random},
@@ -184,7 +184,8 @@ pub fn api() -> OpenApiRouter<AppState> {
         .merge(sync::router())
         .merge(today::router())
         .merge(plans::router())
-        .merge(review::router());
+        .merge(review::router())
+        .merge(alerts::router());
     OpenApiRouter::with_openapi(ApiDoc::openapi())
         .nest("/v1", v1)
         .merge(accounts::well_known())

@@ -5,6 +5,8 @@
 pub mod accounts;
 /// Where a thing to do leads.
 pub mod actions;
+/// Alerts: who is told of an answer that calls for somebody, until a named person acknowledges it.
+pub mod alerts;
 /// The program's parts and its router.
 pub mod app;
 /// Voice notes and drawings.

@@ -26,6 +26,8 @@ pub struct Model {
     pub acknowledged_at: Option<DateTimeUtc>,
     pub acknowledged_by: Option<AccountId>,
     pub note_sealed: Option<Vec<u8>>,
+    /// When the next step of the ladder is told; empty for what waits for the next review.
+    pub next_at: Option<DateTimeUtc>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -52,5 +54,6 @@ pub const RULES: TableRule = TableRule {
             Form::Sealed(KeyOwner::ClinicRecord),
             Export::No("the clinic's record"),
         ),
+        ColumnRule::new("next_at", Class::Bookkeeping, Form::Clear, Export::No("internal bookkeeping")),
     ],
 };

@@ -66,6 +66,10 @@ ids! {
     SubscriptionId,
     /// The id of an alert.
     AlertId,
+    /// The id of a time in which somebody stands in.
+    CoverId,
+    /// The id of a handover.
+    HandoverId,
     /// The id of a job.
     JobId,
     /// The id of a goal.

@@ -11,6 +11,7 @@ pub mod checkins;
 pub mod clinic_plan_templates;
 pub mod clinics;
 pub mod consents;
+pub mod covers;
 pub mod data_keys;
 pub mod data_map;
 pub mod deliveries;
@@ -20,6 +21,7 @@ pub mod goal_entries;
 pub mod goal_progress;
 pub mod goal_shares;
 pub mod goals;
+pub mod handovers;
 pub mod idempotency_keys;
 pub mod ids;
 pub mod invitations;
@@ -93,4 +95,6 @@ pub const TABLES: &[&data_map::TableRule] = &[
     &plans::RULES,
     &clinic_plan_templates::RULES,
     &erasures::RULES,
+    &covers::RULES,
+    &handovers::RULES,
 ];

@@ -18,6 +18,8 @@ mod m20261122_000012_readiness;
 mod m20261123_000024_erasures;
 mod m20261123_000025_thresholds;
 mod m20261126_000070_review;
+mod m20261126_000071_alert_ladder;
+mod m20261126_000072_handovers;
 
 pub struct Migrator;
 
@@ -40,6 +42,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000024_erasures::Migration),
             Box::new(m20261123_000025_thresholds::Migration),
             Box::new(m20261126_000070_review::Migration),
+            Box::new(m20261126_000071_alert_ladder::Migration),
+            Box::new(m20261126_000072_handovers::Migration),
         ]
     }
 }

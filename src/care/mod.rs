@@ -4,7 +4,9 @@
 mod access_log;
 mod changes;
 mod clinic;
+mod covers;
 mod dto;
+mod handovers;
 mod invitations;
 mod mine;
 mod queries;
@@ -19,5 +21,5 @@ pub use invitations::create_invitation_row;
 pub use mine::{MyPatients, record_reads};
 pub use queries::{begin, end};
 pub use routes::router;
-pub use shared::{Scope, SharedPatient};
+pub use shared::{DigestPatient, Scope, SharedPatient};
 pub use sharing::end_shares;

@@ -33,6 +33,8 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(get_invitation_preview))
         .routes(routes!(list_care_team, join_care_team))
         .routes(routes!(delete_care_team_member))
+        .merge(super::covers::router())
+        .merge(super::handovers::router())
         .merge(super::staff::router())
         .merge(super::access_log::router())
 }

@@ -4,7 +4,7 @@
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 use entity::ids::PatientId;
-use sea_orm::{ConnectionTrait, DatabaseConnection, FromQueryResult, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, FromQueryResult, Statement, Value};
 
 use crate::{
     accounts::{Caller, Therapist},
@@ -46,17 +46,22 @@ const RELATION: &str = "SELECT a.zone, k.kek_id, k.generation, k.wrapped FROM ca
      JOIN data_keys k ON k.owner_kind = 'patient' AND k.owner_id = r.patient_id \
      WHERE r.patient_id = $1 AND r.member_id = $2 AND r.ended_at IS NULL";
 
+/// Like [`RELATION`], for whoever stands in for a member now.
+const COVER: &str = "SELECT a.zone, k.kek_id, k.generation, k.wrapped FROM covers c \
+     JOIN care_relations r ON r.member_id = c.member_id AND r.patient_id = $1 AND r.ended_at IS NULL \
+     JOIN accounts a ON a.id = r.patient_id AND a.state = 'active' AND a.clinic_id = c.clinic_id \
+     JOIN data_keys k ON k.owner_kind = 'patient' AND k.owner_id = r.patient_id \
+     WHERE c.covering_id = $2 AND c.ended_at IS NULL AND c.starts_at <= $3 AND c.ends_at > $3 LIMIT 1";
+
 impl SharedPatient {
     /// 404 unless the therapist takes part in the patient's care now.
     pub async fn find(app: &AppState, therapist: Therapist, patient: PatientId) -> ApiResult<Self> {
         let me = therapist.into_caller();
-        let statement = Statement::from_sql_and_values(
-            app.db.reader().get_database_backend(),
-            RELATION,
-            [patient.0.into(), me.account.0.into()],
-        );
-        let row = app.db.reader().query_one_raw(statement).await?.ok_or(ApiError::NotFound)?;
-        let row = Row::from_query_result(&row, "")?;
+        let row = select(app, RELATION, vec![patient.0.into(), me.account.0.into()]).await?;
+        Self::of(app, me, patient, row.ok_or(ApiError::NotFound)?)
+    }
+
+    fn of(app: &AppState, me: Caller, patient: PatientId, row: Row) -> ApiResult<Self> {
         let key = app.vault.unwrap(&WrappedKey {
             owner: KeyOwner::new(OwnerKind::Patient, patient),
             kek_id: row.kek_id,
@@ -139,6 +144,59 @@ impl SharedPatient {
             [self.scope.patient.0.into(), self.me.account.0.into()],
         );
         tx.conn().query_one_raw(statement).await?.map(drop).ok_or(ApiError::NotFound)
+    }
+}
+
+async fn select(app: &AppState, sql: &str, values: Vec<Value>) -> ApiResult<Option<Row>> {
+    let conn = app.db.reader();
+    let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
+    Ok(Row::find_by_statement(statement).one(conn).await?)
+}
+
+/// A therapist and a patient in their care, or in that of a colleague they stand in for now. It can only be read, and
+/// only the digest.
+#[derive(Debug)]
+pub struct DigestPatient {
+    shared: SharedPatient,
+    covering: bool,
+}
+
+impl DigestPatient {
+    /// Whether the therapist stands in for somebody.
+    pub fn covering(&self) -> bool {
+        self.covering
+    }
+
+    pub fn therapist(&self) -> &Caller {
+        self.shared.therapist()
+    }
+
+    /// Reads the digest, and records who did.
+    pub async fn read<T>(
+        &self,
+        app: &AppState,
+        query: impl AsyncFnOnce(&DatabaseConnection, &Scope) -> ApiResult<T>,
+    ) -> ApiResult<T> {
+        let resource = if self.covering { "digest standing in" } else { "digest" };
+        self.shared.read(app, "review.digest", resource.into(), query).await
+    }
+}
+
+impl FromRequestParts<AppState> for DigestPatient {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> ApiResult<Self> {
+        let me = Therapist::from_request_parts(parts, app).await?.into_caller();
+        let patient = PatientId(path_id(parts, app, "patient_id").await?);
+        let mut values: Vec<Value> = vec![patient.0.into(), me.account.0.into()];
+        let (row, covering) = match select(app, RELATION, values.clone()).await? {
+            Some(row) => (row, false),
+            None => {
+                values.push(app.clock.now().into());
+                (select(app, COVER, values).await?.ok_or(ApiError::NotFound)?, true)
+            }
+        };
+        Ok(Self { shared: SharedPatient::of(app, me, patient, row)?, covering })
     }
 }
 

@@ -13,7 +13,8 @@ pub use dto::{Checkin, CrisisCard};
 pub use queries::seal as seal_detail;
 pub use rules::{Detail, VERY_LOW};
 pub use sync::Checkins;
-pub use trend::{Bucket, Point, aggregate};
+pub use trend::{Bucket, Point, TrendBucket, TrendQuery, TrendSession, aggregate};
+pub use trend_routes::read as read_trend;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::AppState;

@@ -1,7 +1,7 @@
 //! Rows of check-ins. The owner is part of every predicate.
 
 use entity::{
-    alerts, checkins,
+    checkins,
     ids::{AlertId, CheckinId, PatientId},
 };
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set};
@@ -11,9 +11,10 @@ use super::{
     rules::{self, Detail, Draft},
 };
 use crate::{
-    care,
+    alerts::{self, Raised},
     db::WriteTx,
     error::{ApiError, ApiResult},
+    measures::{DAILY, embedded},
     page::Page,
     vault::{DataKey, Place},
 };
@@ -97,22 +98,10 @@ pub async fn insert(
 }
 
 async fn raise_alert(tx: &WriteTx, patient: PatientId, alert: AlertId, checkin: CheckinId) -> ApiResult<()> {
-    let row = alerts::ActiveModel {
-        patient_id: Set(patient),
-        id: Set(alert),
-        rule: Set(rules::VERY_LOW.to_owned()),
-        level: Set("moderate".to_owned()),
-        source_kind: Set("checkin".to_owned()),
-        source_id: Set(checkin.0),
-        step: Set(0),
-        raised_at: Set(tx.now()),
-        acknowledged_at: Set(None),
-        acknowledged_by: Set(None),
-        note_sealed: Set(None),
-    };
-    alerts::Entity::insert(row).exec_without_returning(tx.conn()).await?;
-    care::changed_for_team(tx.conn(), patient).await?;
-    Ok(())
+    let rule = embedded(DAILY).and_then(|form| form.rule(rules::VERY_LOW));
+    let rule = rule.ok_or_else(|| ApiError::internal("the daily form has lost its rule"))?;
+    let raised = Raised { id: alert, rule, source: ("checkin", checkin.0) };
+    alerts::raise(tx, patient, vec![raised]).await
 }
 
 /// One check-in, 404 unless it is the patient's.

@@ -53,7 +53,7 @@ async fn get_patient_checkin_trend(
 }
 
 /// Two statements, whatever the span.
-async fn read(
+pub async fn read(
     conn: &impl ConnectionTrait,
     patient: PatientId,
     (zone, now): (&str, DateTime<Utc>),

@@ -20,6 +20,7 @@ pub mod templates;
 
 pub use attached::{Standing, clear_attachment, kind_of_field, set_attachment, standing};
 pub use dto::EntryFields;
+pub use notice::not_monitored;
 pub use queries::place as revision_place;
 pub use rules::{Body, FREE_NOTE, FREE_NOTE_VERSION};
 pub use staff::shows_attachment;

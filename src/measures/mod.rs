@@ -16,9 +16,9 @@ pub use assignments::{
     move_planned,
 };
 pub use catalogue::{Catalogue, CatalogueError, DAILY, embedded};
-pub use clinic::{ClinicFacts, clinic_facts};
+pub use clinic::{ClinicFacts, Responder, ResponseStep, clinic_facts, response_policy};
 pub use definition::{Level, Measure, Notify, SafetyRule};
-pub use responses::{MeasureResponse, Responses, unshare_all};
+pub use responses::{MeasureChange, MeasureResponse, Responses, unshare_all};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::AppState;

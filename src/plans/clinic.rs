@@ -47,7 +47,11 @@ impl Ground {
 
 /// The hours and zone of a clinic.
 pub async fn ground(conn: &impl ConnectionTrait, clinic: ClinicId) -> ApiResult<Ground> {
-    let row = clinics::Entity::find_by_id(clinic).one(conn).await?.ok_or(ApiError::NotFound)?;
+    ground_of(&clinics::Entity::find_by_id(clinic).one(conn).await?.ok_or(ApiError::NotFound)?)
+}
+
+/// The hours and zone in a clinic's row.
+pub fn ground_of(row: &clinics::Model) -> ApiResult<Ground> {
     let hours = match row.hours.as_deref() {
         Some(text) => serde_json::from_str(text).map_err(ApiError::internal)?,
         None => Hours::default(),

@@ -13,9 +13,9 @@ mod start;
 mod sync;
 mod templates;
 
-pub use clinic::{Ground, ground};
+pub use clinic::{Ground, ground, ground_of};
 pub use dto::Plan;
-pub use hours::{Opening, check as check_openings};
+pub use hours::{Hours, Opening, check as check_openings};
 pub use routes::router;
 pub use shift::{following, move_assignments};
 pub use sync::Plans;

@@ -118,6 +118,7 @@ pub fn lock_screen_key(row: &notifications::Model) -> &str {
         return &template.lock_screen;
     }
     match row.category.as_str() {
+        category if category.starts_with("alert_") => "staff",
         "measure" => "form",
         "integration" => "note",
         "appointment" | "follow-up" => "follow",

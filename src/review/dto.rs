@@ -1,12 +1,15 @@
 //! Wire types of the therapist's side. Their doc comments are the API's documentation.
 
 use chrono::{DateTime, Utc};
-use entity::ids::{AlertId, JournalEntryId, PatientId, SessionId};
+use entity::ids::{JournalEntryId, PatientId, SessionId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::validate::{Checks, Validate};
+use crate::{
+    alerts::Alert,
+    validate::{Checks, Validate},
+};
 
 /// Alerts of a patient that nobody has acknowledged yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -69,27 +72,6 @@ pub struct Roster {
     pub items: Vec<PatientGlance>,
 }
 
-/// An alert that nobody has acknowledged yet.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct QueuedAlert {
-    #[schema(value_type = Uuid)]
-    pub id: AlertId,
-    #[schema(value_type = Uuid)]
-    pub patient_id: PatientId,
-    #[schema(example = "Ana")]
-    pub patient_name: String,
-    /// `info`, `moderate`, `high` or `urgent`.
-    #[schema(example = "high")]
-    pub level: String,
-    /// The rule that raised it.
-    #[schema(example = "phq9-item9-any")]
-    pub rule: String,
-    /// What the rule says to clinicians.
-    #[schema(example = "PHQ-9 item 9 answered above 0. Follow the clinic's protocol.")]
-    pub says: String,
-    pub raised_at: DateTime<Utc>,
-}
-
 /// An entry that was shared with me and waits for my review.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct QueuedEntry {
@@ -122,7 +104,7 @@ pub struct QueuedEntry {
 /// What waits for me. Alerts stand above, on the first page; entries follow, first shared first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ReviewQueue {
-    pub alerts: Vec<QueuedAlert>,
+    pub alerts: Vec<Alert>,
     pub items: Vec<QueuedEntry>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,

@@ -2,6 +2,7 @@
 //! was shared with the very member is found here, nothing of it without an open care relation, and every list records
 //! a read of each patient in it before it leaves.
 
+mod digest;
 mod dto;
 mod queue;
 mod roster;

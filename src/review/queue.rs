@@ -4,7 +4,7 @@
 use axum::http::HeaderValue;
 use chrono::{DateTime, Utc};
 use entity::{
-    ids::{AccountId, AlertId, JournalEntryId, PatientId},
+    ids::{AccountId, JournalEntryId, PatientId},
     journal_shares,
 };
 use sea_orm::{
@@ -12,12 +12,10 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{
-    dto::{EntryReview, QueuedAlert, QueuedEntry},
-    roster::rank,
-};
+use super::dto::{EntryReview, QueuedEntry};
 use crate::{
-    accounts,
+    accounts::{self, Caller},
+    alerts::VISIBLE,
     app::AppState,
     care,
     db::WriteTx,
@@ -28,34 +26,33 @@ use crate::{
     vault::{KeyOwner, OwnerKind, WrappedKey},
 };
 
-/// More open alerts than anybody is shown at once.
-const MOST_ALERTS: i64 = 100;
-
 #[derive(FromQueryResult)]
 struct Mark {
     id: Uuid,
-    review_seq: i64,
+    number: i64,
     name_sealed: Vec<u8>,
     passed: Option<DateTime<Utc>>,
 }
 
 /// What changes whenever the queue of a member does: their care relations with the numbers that rise, the names they
-/// are shown, and the last share that ran out by its date. One statement, answered from indexes.
-pub async fn tag(
-    conn: &impl ConnectionTrait,
-    (me, locale): (AccountId, &str),
-    now: DateTime<Utc>,
-) -> ApiResult<HeaderValue> {
-    let sql = "SELECT r.id, r.review_seq, a.name_sealed, \
-         (SELECT MAX(s.until) FROM journal_shares s WHERE s.member_id = $1 AND s.until <= $2) AS passed \
+/// are shown, the last share that ran out by its date, and the alerts they see with the steps those have climbed. One
+/// statement, answered from indexes.
+pub async fn tag(conn: &impl ConnectionTrait, me: &Caller, now: DateTime<Utc>) -> ApiResult<HeaderValue> {
+    let passed = "(SELECT MAX(s.until) FROM journal_shares s WHERE s.member_id = $1 AND s.until <= $3)";
+    let sql = format!(
+        "SELECT r.id, r.review_seq AS number, a.name_sealed, {passed} AS passed \
          FROM care_relations r JOIN accounts a ON a.id = r.patient_id AND a.state = 'active' \
-         WHERE r.member_id = $1 AND r.ended_at IS NULL ORDER BY r.id";
-    let values = [me.0.into(), now.into()];
+         WHERE r.member_id = $1 AND r.ended_at IS NULL \
+         UNION ALL SELECT o.id, CAST(o.step AS BIGINT), a.name_sealed, {passed} FROM alerts o \
+         JOIN accounts a ON a.id = o.patient_id AND a.state = 'active' \
+         WHERE o.acknowledged_at IS NULL AND {VISIBLE} ORDER BY 1"
+    );
+    let values = [me.account.0.into(), me.clinic.0.into(), now.into()];
     let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
-    let mut bytes = format!("{}\n{locale}\n", env!("CARGO_PKG_VERSION")).into_bytes();
+    let mut bytes = format!("{}\n{}\n", env!("CARGO_PKG_VERSION"), me.locale).into_bytes();
     for mark in Mark::find_by_statement(statement).all(conn).await? {
         bytes.extend_from_slice(mark.id.as_bytes());
-        bytes.extend_from_slice(&mark.review_seq.to_be_bytes());
+        bytes.extend_from_slice(&mark.number.to_be_bytes());
         bytes.extend_from_slice(&mark.name_sealed);
         bytes.extend_from_slice(&mark.passed.map_or(0, |at| at.timestamp_millis()).to_be_bytes());
     }
@@ -73,9 +70,6 @@ struct Whose {
 }
 
 const WHOSE: &str = "r.patient_id, a.name_sealed, k.kek_id, k.generation, k.wrapped";
-/// Patients in the care of the member `$1`.
-const MINE: &str = "care_relations r JOIN accounts a ON a.id = r.patient_id AND a.state = 'active' \
-     JOIN data_keys k ON k.owner_kind = 'patient' AND k.owner_id = r.patient_id";
 
 impl Whose {
     fn open(self, app: &AppState) -> ApiResult<(crate::vault::DataKey, String)> {
@@ -149,50 +143,6 @@ fn entry(app: &AppState, row: EntryRow, locale: &str) -> ApiResult<QueuedEntry> 
         written_at: row.created_at,
         shared_at: row.shared_at,
         until: row.until,
-    })
-}
-
-#[derive(FromQueryResult)]
-struct AlertRow {
-    #[sea_orm(nested)]
-    whose: Whose,
-    id: AlertId,
-    level: String,
-    rule: String,
-    raised_at: DateTime<Utc>,
-}
-
-/// Open alerts of everybody in the member's care: the gravest first, then the oldest.
-pub async fn alerts(
-    app: &AppState,
-    conn: &impl ConnectionTrait,
-    me: AccountId,
-) -> ApiResult<Vec<QueuedAlert>> {
-    let sql = format!(
-        "SELECT {WHOSE}, o.id, o.level, o.rule, o.raised_at FROM {MINE} \
-         JOIN alerts o ON o.patient_id = r.patient_id AND o.acknowledged_at IS NULL \
-         WHERE r.member_id = $1 AND r.ended_at IS NULL ORDER BY o.raised_at, o.id LIMIT $2"
-    );
-    let values = [me.0.into(), MOST_ALERTS.into()];
-    let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
-    let rows = AlertRow::find_by_statement(statement).all(conn).await?;
-    let mut found = rows.into_iter().map(|row| alert(app, row)).collect::<ApiResult<Vec<_>>>()?;
-    found.sort_by_key(|alert| (std::cmp::Reverse(rank(&alert.level)), alert.raised_at));
-    Ok(found)
-}
-
-fn alert(app: &AppState, row: AlertRow) -> ApiResult<QueuedAlert> {
-    let patient_id = row.whose.patient_id;
-    let (_, patient_name) = row.whose.open(app)?;
-    let says = app.measures.rule(&row.rule).map(|rule| rule.clinician_message.clone()).unwrap_or_default();
-    Ok(QueuedAlert {
-        id: row.id,
-        patient_id,
-        patient_name,
-        level: row.level,
-        rule: row.rule,
-        says,
-        raised_at: row.raised_at,
     })
 }
 

@@ -14,6 +14,7 @@ use sea_orm::{
 use super::dto::{NextAppointment, OpenAlerts, PatientGlance};
 use crate::{
     accounts,
+    alerts::rank,
     app::AppState,
     error::ApiResult,
     sessions::readiness_items,
@@ -49,11 +50,6 @@ struct Alerts {
     patient_id: PatientId,
     level: String,
     alerts: i64,
-}
-
-/// How grave a level is; what is unknown counts as the gravest.
-pub fn rank(level: &str) -> usize {
-    ["info", "moderate", "high"].iter().position(|known| *known == level).unwrap_or(3)
 }
 
 /// The whole roster of a member, sorted.

@@ -10,11 +10,13 @@ use entity::ids::{JournalEntryId, PatientId};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
+    digest,
     dto::{EntryReview, ReviewMark, ReviewQueue, Roster},
     queue, roster,
 };
 use crate::{
     accounts::Therapist,
+    alerts,
     app::AppState,
     care::{MyPatients, SharedPatient},
     error::ApiResult,
@@ -29,6 +31,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(list_patients))
         .routes(routes!(get_review_queue))
         .routes(routes!(put_entry_review))
+        .merge(digest::router())
 }
 
 /// Everybody in my care at a glance: open alerts first, then by the next session.
@@ -59,12 +62,12 @@ async fn get_review_queue(
     let page = query.page(&app.cursor_mac, me.account.0, "get_review_queue")?;
     let who = (me.account, me.locale.as_str());
     // Read before the lists: what changes in between is then asked for once more, never missed.
-    let tag = queue::tag(app.db.reader(), who, now).await?;
+    let tag = queue::tag(app.db.reader(), me, now).await?;
     if headers.get(header::IF_NONE_MATCH).is_some_and(|known| etag::is_known(&tag, known)) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
-    let body = mine.read(&app, "review.queue", "journal_entries", async |conn, account| {
-        let alerts = if page.is_first() { queue::alerts(&app, conn, account).await? } else { Vec::new() };
+    let body = mine.read(&app, "review.queue", "journal_entries", async |conn, _| {
+        let alerts = if page.is_first() { alerts::open_for(&app, conn, me, now).await? } else { Vec::new() };
         let mut items = queue::entries(&app, conn, who, &page, now).await?;
         let next_cursor = page
             .finish(&mut items, &app.cursor_mac, |item| Cursor { at: item.shared_at, id: item.entry_id.0 });

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Duration, Utc};
 use entity::{
-    care_relations, checkins, consents,
+    alerts, care_relations, checkins, consents,
     ids::{AccountId, NotificationId, PatientId},
     journal_entries, measure_assignments, measure_responses, notifications, push_subscriptions, reminders,
     sessions,
@@ -16,6 +16,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::{
+    alerts::ALERT,
     app::AppState,
     consents::Purpose,
     error::ApiResult,
@@ -58,6 +59,8 @@ pub struct Facts {
     pub now: DateTime<Utc>,
     recipients: HashMap<AccountId, Recipient>,
     rules: HashMap<(PatientId, Uuid), reminders::Model>,
+    /// Alerts of this batch that nobody has acknowledged.
+    pub open_alerts: HashSet<Uuid>,
     /// Devices that have already taken a notification that is tried again.
     pub delivered: HashSet<(NotificationId, Uuid)>,
 }
@@ -65,6 +68,7 @@ pub struct Facts {
 #[derive(FromQueryResult)]
 struct AccountRow {
     id: AccountId,
+    kind: String,
     zone: String,
     locale: String,
     policy: Option<String>,
@@ -114,6 +118,7 @@ impl Facts {
             now,
             recipients: accounts(app, &ids).await?,
             rules: HashMap::new(),
+            open_alerts: HashSet::new(),
             delivered: HashSet::new(),
         };
         let conn = app.db.reader();
@@ -123,6 +128,7 @@ impl Facts {
         facts.add_sent(conn, &ids, batch).await?;
         facts.add_rules(conn, &ids, batch).await?;
         facts.add_devices(conn, &ids, batch).await?;
+        facts.add_alerts(conn, batch).await?;
         Ok(facts)
     }
 
@@ -301,6 +307,28 @@ impl Facts {
         Ok(())
     }
 
+    async fn add_alerts(
+        &mut self,
+        conn: &impl ConnectionTrait,
+        batch: &[notifications::Model],
+    ) -> Result<(), DbErr> {
+        let about: Vec<&notifications::Model> = batch.iter().filter(|row| row.origin_kind == ALERT).collect();
+        if about.is_empty() {
+            return Ok(());
+        }
+        let open: Vec<Uuid> = alerts::Entity::find()
+            .select_only()
+            .column(alerts::Column::Id)
+            .filter(alerts::Column::PatientId.is_in(about.iter().map(|row| row.subject_patient_id)))
+            .filter(alerts::Column::Id.is_in(about.iter().map(|row| row.origin_id)))
+            .filter(alerts::Column::AcknowledgedAt.is_null())
+            .into_tuple()
+            .all(conn)
+            .await?;
+        self.open_alerts = open.into_iter().collect();
+        Ok(())
+    }
+
     async fn add_devices(
         &mut self,
         conn: &impl ConnectionTrait,
@@ -344,8 +372,9 @@ async fn accounts(app: &AppState, ids: &[Uuid]) -> ApiResult<HashMap<AccountId, 
     let mut values = Vec::new();
     let list = placeholders(&mut values, ids);
     let sql = format!(
-        "SELECT a.id, a.zone, a.locale, p.policy, p.paused_until, k.kek_id, k.generation, k.wrapped FROM accounts a \
-         JOIN data_keys k ON k.owner_kind = 'patient' AND k.owner_id = a.id \
+        "SELECT a.id, a.kind, a.zone, a.locale, p.policy, p.paused_until, k.kek_id, k.generation, k.wrapped FROM accounts a \
+         JOIN data_keys k ON k.owner_kind = CASE a.kind WHEN 'patient' THEN 'patient' ELSE 'account' END \
+         AND k.owner_id = a.id \
          LEFT JOIN delivery_policies p ON p.patient_id = a.id WHERE a.id IN ({list}) AND a.state = 'active'"
     );
     let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
@@ -355,7 +384,10 @@ async fn accounts(app: &AppState, ids: &[Uuid]) -> ApiResult<HashMap<AccountId, 
 
 fn recipient(app: &AppState, row: AccountRow) -> Option<Recipient> {
     let wrapped = WrappedKey {
-        owner: KeyOwner::new(OwnerKind::Patient, row.id),
+        owner: KeyOwner::new(
+            if row.kind == "patient" { OwnerKind::Patient } else { OwnerKind::Account },
+            row.id,
+        ),
         kek_id: row.kek_id,
         generation: row.generation,
         wrapped: row.wrapped,

@@ -12,7 +12,7 @@ mod send;
 pub use recheck::{Verdict, judge};
 pub use runner::{run, sweep};
 
-use crate::{app::AppState, error::ApiResult};
+use crate::{alerts, app::AppState, error::ApiResult};
 
 /// What one tick did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -44,6 +44,11 @@ impl TickReport {
 
 /// Handles one batch of what is due now. Call it again while it claims something.
 pub async fn tick(app: &AppState) -> ApiResult<TickReport> {
+    // What goes wrong with one alert must not hold up everybody's reminders.
+    if let Err(error) = alerts::climb(app).await {
+        tracing::error!(?error, "alerts that are due did not climb; the next tick tries again");
+        metrics::counter!("alert_climb_failures_total").increment(1);
+    }
     let batch = claim::claim(app).await?;
     let mut report = TickReport { claimed: batch.len(), ..TickReport::default() };
     if batch.is_empty() {

@@ -6,6 +6,7 @@ use entity::notifications;
 
 use super::facts::{Facts, Recipient};
 use crate::{
+    alerts::ALERT,
     content::{Priority, ReminderTemplate, SkipIf, protocols},
     measures::DAILY,
     reminders::{
@@ -49,6 +50,11 @@ pub fn judge(facts: &Facts, row: &notifications::Model) -> Verdict {
     };
     if facts.now >= row.expires_at {
         return Verdict::Expired;
+    }
+    // Staff are told of an alert for as long as nobody has acknowledged it; quiet hours are the ladder's business.
+    if row.origin_kind == ALERT {
+        let open = facts.open_alerts.contains(&row.origin_id);
+        return if open { Verdict::Send } else { Verdict::Cancel(Reason::AlreadyDone) };
     }
     if recipient.consent_withdrawn {
         return Verdict::Suppress(Reason::ConsentWithdrawn);

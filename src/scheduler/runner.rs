@@ -101,8 +101,14 @@ async fn next_due(app: &AppState) -> ApiResult<Option<DateTime<Utc>>> {
         "SELECT next_attempt_at FROM notifications WHERE state IN ('planned','claimed','retrying') \
          ORDER BY next_attempt_at, recipient_id, id LIMIT 1",
     );
-    match conn.query_one_raw(statement).await? {
-        Some(row) => Ok(Some(row.try_get("", "next_attempt_at")?)),
-        None => Ok(None),
-    }
+    let push = conn.query_one_raw(statement).await?;
+    let push: Option<DateTime<Utc>> = push.map(|row| row.try_get("", "next_attempt_at")).transpose()?;
+    let statement = Statement::from_string(
+        conn.get_database_backend(),
+        "SELECT next_at FROM alerts WHERE acknowledged_at IS NULL AND next_at IS NOT NULL \
+         ORDER BY next_at LIMIT 1",
+    );
+    let alert = conn.query_one_raw(statement).await?;
+    let alert: Option<DateTime<Utc>> = alert.map(|row| row.try_get("", "next_at")).transpose()?;
+    Ok(push.into_iter().chain(alert).min())
 }

@@ -156,6 +156,12 @@ pub fn has_intention(row: &sessions::Model, key: &DataKey) -> ApiResult<bool> {
     Ok(open(row, key)?.text.is_some_and(|text| !text.trim().is_empty()))
 }
 
+/// The intention, if the patient shares it; whether they may is asked elsewhere.
+pub fn shared_intention(row: &sessions::Model, key: &DataKey) -> ApiResult<Option<String>> {
+    let intention = open(row, key)?;
+    Ok(intention.text.filter(|text| intention.shared && !text.trim().is_empty()))
+}
+
 /// Read my intention for a session.
 #[utoipa::path(get, path = "/sessions/{id}/intention", operation_id = "get_session_intention", tag = "sessions",
     params(("id" = Uuid, Path),
@@ -270,11 +276,11 @@ async fn get_session_preparation(
     let resource = format!("sessions/{id}/preparation");
     let preparation = shared.read(&app, "sessions.preparation", resource, async |conn, scope| {
         let row = queries::find(conn, scope.patient, id).await?;
-        let intention = open(&row, &scope.key)?;
+        let intention = shared_intention(&row, &scope.key)?;
         // Its mark is sealed, so that the withdrawal of a consent cannot clear it; it is asked for here.
         let may = consents::holds(conn, scope.patient, Purpose::SharingWithCareTeam).await?;
         let readiness = checklist(conn, &row, &locale).await?;
-        Ok(SessionPreparation { intention: intention.text.filter(|_| may && intention.shared), readiness })
+        Ok(SessionPreparation { intention: intention.filter(|_| may), readiness })
     });
     Ok(Json(preparation.await?))
 }

@@ -205,6 +205,19 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("list_patients", [401, 403, 403, 200, 200, 200, 200, 403, 401]),
     ("get_review_queue", [401, 403, 403, 200, 200, 200, 200, 403, 401]),
     ("put_entry_review", HER_THERAPIST),
+    ("get_digest", HER_THERAPIST),
+    ("list_alerts", [401, 403, 403, 200, 200, 200, 200, 403, 401]),
+    ("acknowledge_alert", HER_THERAPIST),
+    ("list_own_alerts", PATIENTS),
+    ("create_cover", [401, 403, 403, 201, 201, 201, 422, 403, 401]),
+    ("list_covers", STAFF),
+    ("propose_handover", HER_THERAPIST_CREATES),
+    ("withdraw_handover", [401, 403, 403, 404, 204, 404, 404, 403, 401]),
+    ("list_handovers", PATIENTS),
+    ("accept_handover", HERS_204),
+    ("decline_handover", HERS_204),
+    // The one that is deleted is her therapist's.
+    ("delete_cover", [401, 403, 403, 404, 204, 404, 404, 404, 401]),
 ];
 
 fn row(id: &str) -> [u16; 9] {

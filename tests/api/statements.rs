@@ -16,7 +16,7 @@ use crate::{
     authz::{assign, subscription},
     harness::{Person, Reply, TestApp, both_engines, counted, email, id_of},
     openapi::{document, operations},
-    review::copy_of,
+    review::{copy_of, cover},
 };
 
 both_engines![
@@ -53,6 +53,10 @@ const SIZES: &[(&str, usize, usize)] = &[
     ("list_attachments", 2, 10),
     ("list_care_team", 10, 100),
     ("get_review_queue", 10, 1_000),
+    ("list_alerts", 10, 100),
+    ("list_covers", 10, 100),
+    ("list_handovers", 1, 5),
+    ("list_own_alerts", 10, 100),
     ("list_checkins", 10, 1_000),
     ("list_consents", 10, 1_000),
     ("list_devices", 10, 100),
@@ -204,8 +208,15 @@ impl World {
             .is_some_and(|all| all.iter().any(|one| one["name"] == "limit"));
         let path = if pages { format!("{path}?limit=100") } else { path };
         let path = if id == "search_journal_entries" { format!("{path}&q=hers") } else { path };
-        let theirs =
-            ["get_review_queue", "list_invitations", "list_patients", "list_plan_templates"].contains(&id);
+        let theirs = [
+            "get_review_queue",
+            "list_alerts",
+            "list_covers",
+            "list_invitations",
+            "list_patients",
+            "list_plan_templates",
+        ]
+        .contains(&id);
         let who = match id {
             "list_staff" => self.app.admin().await,
             _ if theirs || operation.path.contains("patient_id") => self.bo.clone(),
@@ -247,6 +258,29 @@ impl World {
         let made = match id {
             "list_checkins" => id_of(&ana.checkin(5).await),
             "list_journal_entries" => ana.entry("hers").await,
+            "list_alerts" | "list_own_alerts" => {
+                ana.post("/v1/checkins", &json!({"mood": 0, "anxiety": 9})).await.expect(201);
+                return Uuid::nil();
+            }
+            "list_covers" => {
+                let member = self.member().await;
+                let until = self.app.now() + Duration::days(1);
+                cover(bo, &member, self.app.now(), until).await.expect(201);
+                return Uuid::nil();
+            }
+            "list_handovers" => {
+                let sql = "INSERT INTO handovers (patient_id, id, from_member, to_member, proposed_at) VALUES ($1, $2, $3, $4, $5)";
+                let from = self.member().await.id;
+                let values = vec![
+                    ana.id.into(),
+                    self.new_id().into(),
+                    from.into(),
+                    bo.id.into(),
+                    self.app.now().into(),
+                ];
+                self.app.execute(sql, values).await;
+                return Uuid::nil();
+            }
             "list_patients" if number == 0 => return Uuid::nil(),
             "list_patients" => {
                 copy_of(&self.app, ana).await;

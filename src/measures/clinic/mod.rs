@@ -8,7 +8,10 @@ mod thresholds;
 use entity::{clinics, ids::ClinicId};
 use sea_orm::{ConnectionTrait, EntityTrait};
 
-pub use self::routes::router;
+pub use self::{
+    policy::{Responder, ResponseStep, open as response_policy},
+    routes::router,
+};
 use crate::error::{ApiError, ApiResult};
 
 /// What a clinic has decided.

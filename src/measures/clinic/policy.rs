@@ -129,11 +129,15 @@ fn place(clinic: entity::ids::ClinicId) -> Place {
     Place::new("clinics", "response_policy_sealed", clinic)
 }
 
-/// The policy of a clinic, opened.
-pub fn view(row: &clinics::Model, key: &DataKey) -> ApiResult<ResponsePolicy> {
+/// The policy of a clinic, if it has one.
+pub fn open(row: &clinics::Model, key: &DataKey) -> ApiResult<Option<ResponsePolicyContent>> {
     let open = |sealed: &Vec<u8>| key.open_json(place(row.id), sealed);
-    let policy = row.response_policy_sealed.as_ref().map(open).transpose()?;
-    Ok(ResponsePolicy { version: row.version, policy })
+    Ok(row.response_policy_sealed.as_ref().map(open).transpose()?)
+}
+
+/// The policy of a clinic, as its staff read it.
+pub fn view(row: &clinics::Model, key: &DataKey) -> ApiResult<ResponsePolicy> {
+    Ok(ResponsePolicy { version: row.version, policy: open(row, key)? })
 }
 
 /// Writes the policy of a clinic that is still at `version`, else 412.

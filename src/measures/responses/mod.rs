@@ -7,7 +7,7 @@ mod rules;
 mod staff;
 mod sync;
 
-pub use dto::MeasureResponse;
+pub use dto::{MeasureChange, MeasureResponse};
 pub use queries::unshare_all;
 pub use rules::known;
 pub use sync::Responses;

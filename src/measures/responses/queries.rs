@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use entity::{
-    alerts,
     ids::{MeasureAssignmentId, MeasureResponseId, PatientId},
     measure_responses::{self, Column, Entity},
 };
@@ -19,7 +18,8 @@ use super::{
     rules::{self, Draft},
 };
 use crate::{
-    care, consents,
+    alerts::{self, Raised},
+    consents,
     db::WriteTx,
     error::{ApiError, ApiResult},
     measures::{
@@ -239,27 +239,10 @@ async fn raise_alerts(
     id: MeasureResponseId,
     rules: &[&SafetyRule],
 ) -> ApiResult<()> {
-    let rows: Vec<alerts::ActiveModel> = worst_of_each_flag(rules)
-        .into_iter()
-        .map(|rule| alerts::ActiveModel {
-            patient_id: Set(patient),
-            id: Set(tx.new_id().into()),
-            rule: Set(rule.id.clone()),
-            level: Set(rule.level.as_str().to_owned()),
-            source_kind: Set("measure_response".to_owned()),
-            source_id: Set(id.0),
-            step: Set(0),
-            raised_at: Set(tx.now()),
-            acknowledged_at: Set(None),
-            acknowledged_by: Set(None),
-            note_sealed: Set(None),
-        })
-        .collect();
-    if !rows.is_empty() {
-        alerts::Entity::insert_many(rows).exec_without_returning(tx.conn()).await?;
-        care::changed_for_team(tx.conn(), patient).await?;
-    }
-    Ok(())
+    let raised = worst_of_each_flag(rules).into_iter();
+    let raised =
+        raised.map(|rule| Raised { id: tx.new_id().into(), rule, source: ("measure_response", id.0) });
+    alerts::raise(tx, patient, raised.collect()).await
 }
 
 /// The scores of the last and of the first form before this one that have a total; empty without any.

@@ -143,6 +143,28 @@ impl World {
                 let path = format!("/v1/patients/{}/journal/entries/{entry}/comments", ana.id);
                 (id_of(&bo.post(&path, &json!({"text": "a word"})).await.expect(201)), Value::Null)
             }
+            "acknowledge_alert" => {
+                self.app.execute("DELETE FROM alerts", vec![]).await;
+                ana.post("/v1/checkins", &json!({"mood": 0, "anxiety": 9})).await.expect(201);
+                let open = bo.get("/v1/alerts").await.expect(200);
+                (id_of(&open["items"][0]), json!({"reason": "called her"}))
+            }
+            "create_cover" | "delete_cover" => {
+                let hal = self.app.therapist("hal").await.id;
+                let until = self.app.now() + Duration::days(1);
+                let body = json!({"covering_member_id": hal, "starts_at": self.app.now(), "ends_at": until});
+                let made = bo.post("/v1/covers", &body).await.expect(201);
+                (id_of(&made), body)
+            }
+            "propose_handover" | "withdraw_handover" => {
+                let hal = self.app.therapist("hal").await;
+                (self.handover(bo, &hal).await, json!({"to_member_id": hal.id}))
+            }
+            "accept_handover" | "decline_handover" => {
+                let (gil, hal) = (self.app.therapist("gil").await, self.app.therapist("hal").await);
+                assign(&self.app, ana, &gil).await;
+                (self.handover(&gil, &hal).await, json!({"shares": "none"}))
+            }
             "put_entry_review" => {
                 let entry = ana.entry("shared with Bo").await;
                 ana.share(&entry, bo, &json!({})).await.expect(200);
@@ -307,6 +329,11 @@ impl World {
             }
             _ => String::new(),
         }
+    }
+
+    async fn handover(&self, from: &Person, to: &Person) -> String {
+        let path = format!("/v1/patients/{}/handovers", self.ana.id);
+        id_of(&from.post(&path, &json!({"to_member_id": to.id})).await.expect(201))
     }
 
     fn next_week(&self) -> String {

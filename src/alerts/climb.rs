@@ -1,0 +1,216 @@
+//! The climb: what is due goes one step up. Whoever is told gets a row of the ledger in the same transaction, so that a
+//! worker that dies in between has either told nobody or told them for good; two workers find the step taken.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Duration, Utc};
+use entity::{
+    alerts, clinics,
+    ids::{AccountId, AlertId, ClinicId, NotificationId, PatientId},
+    notifications,
+};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, FromQueryResult,
+    QueryFilter, Statement, Value,
+    sea_query::{Expr, OnConflict},
+};
+
+use super::{ALERT, ladder::Ladder};
+use crate::{
+    app::AppState,
+    care,
+    content::Priority,
+    error::{ApiError, ApiResult},
+    measures::{Responder, response_policy},
+    plans,
+    reminders::{
+        row_of,
+        rules::planned::{Planned, PlannedState},
+    },
+};
+
+/// Most alerts of one round.
+const BATCH: i64 = 100;
+/// How long a push about an alert is of use; the ladder has gone on by then.
+const FRESH: Duration = Duration::hours(24);
+
+#[derive(FromQueryResult)]
+struct Due {
+    patient_id: PatientId,
+    id: AlertId,
+    step: i32,
+    raised_at: DateTime<Utc>,
+    next_at: DateTime<Utc>,
+    clinic_id: ClinicId,
+}
+
+/// A clinic's ladder, and who stands in by its policy.
+struct Clinic {
+    ladder: Ladder,
+    covering: Option<AccountId>,
+}
+
+/// Lets every alert climb whose time has come. Returns how many there were.
+pub async fn climb(app: &AppState) -> ApiResult<usize> {
+    let (conn, now) = (app.db.reader(), app.clock.now());
+    let statement = Statement::from_sql_and_values(
+        conn.get_database_backend(),
+        "SELECT o.patient_id, o.id, o.step, o.raised_at, o.next_at, a.clinic_id FROM alerts o \
+         JOIN accounts a ON a.id = o.patient_id AND a.state = 'active' \
+         WHERE o.acknowledged_at IS NULL AND o.next_at <= $1 ORDER BY o.next_at, o.id LIMIT $2",
+        [now.into(), BATCH.into()],
+    );
+    let due = Due::find_by_statement(statement).all(conn).await?;
+    let mut clinics: HashMap<ClinicId, Clinic> = HashMap::new();
+    for alert in &due {
+        if !clinics.contains_key(&alert.clinic_id) {
+            clinics.insert(alert.clinic_id, clinic(app, alert.clinic_id).await?);
+        }
+        if let Some(clinic) = clinics.get(&alert.clinic_id) {
+            step_up(app, alert, clinic, now).await?;
+        }
+    }
+    Ok(due.len())
+}
+
+async fn clinic(app: &AppState, id: ClinicId) -> ApiResult<Clinic> {
+    let row = clinics::Entity::find_by_id(id).one(app.db.reader()).await?.ok_or(ApiError::NotFound)?;
+    let ground = plans::ground_of(&row)?;
+    let policy = match &row.response_policy_sealed {
+        Some(_) => response_policy(&row, &care::clinic_key(app, id).await?)?,
+        None => None,
+    };
+    Ok(match policy {
+        Some(policy) => Clinic {
+            covering: policy.covering_member_id,
+            ladder: Ladder { steps: policy.steps, hours: plans::Hours::new(policy.hours), zone: ground.zone },
+        },
+        None => Clinic { covering: None, ladder: Ladder::unwritten(ground.hours, ground.zone) },
+    })
+}
+
+/// Tells whoever comes next; a step with nobody in it goes straight on to the one after it.
+async fn step_up(app: &AppState, alert: &Due, clinic: &Clinic, now: DateTime<Utc>) -> ApiResult<()> {
+    let ladder = &clinic.ladder;
+    let txn = app.db.begin().await?;
+    let mut step = usize::try_from(alert.step).unwrap_or_default();
+    let mut due = ladder.due(step, alert.raised_at, now).max(alert.raised_at);
+    // Beyond the last step the time is kept in the row itself.
+    if step >= ladder.steps.len() {
+        due = alert.next_at;
+    }
+    let mut told = Vec::new();
+    if due <= now {
+        loop {
+            let to = ladder.to(step);
+            let people = recipients(&txn, alert, clinic, to, now).await?;
+            told = people.into_iter().map(|who| (who, to, step)).collect();
+            step += 1;
+            if !told.is_empty() || step >= ladder.steps.len() {
+                break;
+            }
+        }
+        if told.is_empty() {
+            tracing::error!("an alert has nobody who could be told; somebody has to join the clinic's staff");
+            metrics::counter!("alerts_unheard_total").increment(1);
+        }
+        due = ladder.due(step, alert.raised_at, now).max(now + Duration::minutes(1));
+    }
+    let moved = alerts::Entity::update_many()
+        .col_expr(alerts::Column::Step, Expr::value(i32::try_from(step).unwrap_or(i32::MAX)))
+        .col_expr(alerts::Column::NextAt, Expr::value(due))
+        .filter(alerts::Column::PatientId.eq(alert.patient_id))
+        .filter(alerts::Column::Id.eq(alert.id))
+        .filter(alerts::Column::Step.eq(alert.step))
+        .filter(alerts::Column::NextAt.eq(alert.next_at))
+        .filter(alerts::Column::AcknowledgedAt.is_null())
+        .exec(&txn)
+        .await?;
+    // Acknowledged a moment ago, or taken by another worker: then nothing of this round counts.
+    if moved.rows_affected == 0 {
+        return Ok(txn.rollback().await?);
+    }
+    tell(app, &txn, alert, &told, &ladder.zone, now).await?;
+    Ok(txn.commit().await?)
+}
+
+/// The word in the ledger for whom a step is for.
+pub fn category(to: Responder) -> &'static str {
+    match to {
+        Responder::CareTeam => "alert_care_team",
+        Responder::CoveringClinician => "alert_covering",
+        Responder::ClinicLine => "alert_line",
+    }
+}
+
+async fn tell(
+    app: &AppState,
+    txn: &DatabaseTransaction,
+    alert: &Due,
+    told: &[(AccountId, Responder, usize)],
+    zone: &crate::reminders::rules::localtime::Zone,
+    now: DateTime<Utc>,
+) -> ApiResult<()> {
+    if told.is_empty() {
+        return Ok(());
+    }
+    let rows = told.iter().map(|(who, to, step)| {
+        let planned = Planned {
+            slot: format!("alert:{}:{step}", alert.id),
+            template_id: None,
+            category: category(*to).to_owned(),
+            priority: Priority::High,
+            routine: false,
+            local_date: zone.local_date(now),
+            due_at: now,
+            expires_at: now + FRESH,
+            state: PlannedState::Planned,
+        };
+        let id = NotificationId(app.random.uuid_v7(now));
+        let row = row_of(alert.patient_id, (ALERT, alert.id.0), id, planned, now);
+        notifications::ActiveModel::from(notifications::Model { recipient_id: *who, ..row }).reset_all()
+    });
+    notifications::Entity::insert_many(rows)
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_without_returning(txn)
+        .await?;
+    Ok(())
+}
+
+/// The people of a step, as of now: who left or closed their account is not among them, who stands in is.
+async fn recipients(
+    txn: &DatabaseTransaction,
+    alert: &Due,
+    clinic: &Clinic,
+    to: Responder,
+    now: DateTime<Utc>,
+) -> ApiResult<Vec<AccountId>> {
+    let (sql, values): (String, Vec<Value>) = match to {
+        Responder::CareTeam => (
+            "SELECT a.id FROM accounts a WHERE a.kind = 'staff' AND a.state = 'active' AND a.id IN \
+             (SELECT COALESCE((SELECT c.covering_id FROM covers c WHERE c.member_id = r.member_id \
+             AND c.ended_at IS NULL AND c.starts_at <= $2 AND c.ends_at > $2 ORDER BY c.created_at DESC LIMIT 1), \
+             r.member_id) FROM care_relations r WHERE r.patient_id = $1 AND r.ended_at IS NULL) ORDER BY a.id"
+                .into(),
+            vec![alert.patient_id.0.into(), now.into()],
+        ),
+        Responder::CoveringClinician => {
+            let Some(covering) = clinic.covering else { return Ok(Vec::new()) };
+            (
+                format!("SELECT a.id FROM accounts a WHERE {CLINICIANS} AND a.id = $2"),
+                vec![alert.clinic_id.0.into(), covering.0.into()],
+            )
+        }
+        Responder::ClinicLine => (
+            format!("SELECT a.id FROM accounts a WHERE {CLINICIANS} ORDER BY a.id"),
+            vec![alert.clinic_id.0.into()],
+        ),
+    };
+    let statement = Statement::from_sql_and_values(txn.get_database_backend(), sql, values);
+    let rows = txn.query_all_raw(statement).await?;
+    Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?)
+}
+
+/// Everybody of a clinic who treats.
+const CLINICIANS: &str = "a.clinic_id = $1 AND a.kind = 'staff' AND a.state = 'active' \
+     AND (a.capabilities LIKE '%therapist%' OR a.capabilities LIKE '%medical%')";

@@ -1,0 +1,21 @@
+//! Alerts: an answer called for somebody. Each is a row of the transaction of its cause, climbs from the care team to
+//! whoever stands in and to the clinic's line within the hours the clinic has written down, and is over only when a
+//! named person acknowledges it with a reason. The patient reads who was told, and when.
+
+mod climb;
+mod dto;
+mod ladder;
+mod own;
+mod queries;
+mod raise;
+mod routes;
+
+pub use climb::climb;
+pub use dto::Alert;
+pub use ladder::rank;
+pub use queries::{VISIBLE, open_for, open_of, withdraw_from};
+pub use raise::{Raised, raise};
+pub use routes::router;
+
+/// `origin_kind` of a notification about an alert.
+pub const ALERT: &str = "alert";

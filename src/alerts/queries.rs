@@ -1,0 +1,252 @@
+//! Alerts as staff see them. Who may see one is part of every predicate: the care team, whoever stands in for one of
+//! them now, and, while it is open, whoever the ladder has reached.
+
+use chrono::{DateTime, Utc};
+use entity::{
+    alerts,
+    ids::{AccountId, AlertId, PatientId},
+    notifications,
+};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, Statement, Value,
+    sea_query::{Expr, ExprTrait, IntoCondition},
+};
+
+use super::{
+    ALERT,
+    dto::{Acknowledgement, Alert, AlertAcknowledge, AlertState},
+};
+use crate::{
+    accounts::{self, Caller, wrapped},
+    app::AppState,
+    audit::Event,
+    care,
+    db::WriteTx,
+    error::{ApiError, ApiResult},
+    page::Page,
+    reminders::rules::policy::Reason,
+    vault::{DataKey, KeyOwner, OwnerKind, Place, WrappedKey},
+};
+
+/// More open alerts than anybody is shown at once.
+const MOST_OPEN: i64 = 100;
+
+/// Whether the member `$1` of the clinic `$2` may see the alert `o` of the account `a` at `$3`.
+pub const VISIBLE: &str = "a.clinic_id = $2 AND (o.patient_id IN (SELECT r.patient_id FROM care_relations r \
+     WHERE r.member_id = $1 AND r.ended_at IS NULL) \
+     OR o.patient_id IN (SELECT r.patient_id FROM covers c \
+     JOIN care_relations r ON r.member_id = c.member_id AND r.ended_at IS NULL \
+     WHERE c.covering_id = $1 AND c.ended_at IS NULL AND c.starts_at <= $3 AND c.ends_at > $3) \
+     OR ((o.acknowledged_at IS NULL OR o.acknowledged_by = $1) \
+     AND EXISTS (SELECT 1 FROM notifications n WHERE n.recipient_id = $1 \
+     AND n.origin_id = o.id AND n.origin_kind = 'alert' AND n.category IN ('alert_covering', 'alert_line'))))";
+
+const SELECT: &str = "SELECT o.*, a.name_sealed, k.kek_id, k.generation, k.wrapped, s.name_sealed AS by_name, \
+     sk.kek_id AS by_kek_id, sk.generation AS by_generation, sk.wrapped AS by_wrapped, \
+     ck.kek_id AS record_kek_id, ck.generation AS record_generation, ck.wrapped AS record_wrapped FROM alerts o \
+     JOIN accounts a ON a.id = o.patient_id AND a.state = 'active' \
+     JOIN data_keys k ON k.owner_kind = 'patient' AND k.owner_id = o.patient_id \
+     JOIN data_keys ck ON ck.owner_kind = 'clinic_record' AND ck.owner_id = o.patient_id \
+     LEFT JOIN accounts s ON s.id = o.acknowledged_by \
+     LEFT JOIN data_keys sk ON sk.owner_kind = 'account' AND sk.owner_id = o.acknowledged_by";
+
+#[derive(FromQueryResult)]
+struct Row {
+    patient_id: PatientId,
+    id: AlertId,
+    rule: String,
+    level: String,
+    source_kind: String,
+    step: i32,
+    raised_at: DateTime<Utc>,
+    next_at: Option<DateTime<Utc>>,
+    acknowledged_at: Option<DateTime<Utc>>,
+    acknowledged_by: Option<AccountId>,
+    note_sealed: Option<Vec<u8>>,
+    name_sealed: Vec<u8>,
+    kek_id: String,
+    generation: i32,
+    wrapped: Vec<u8>,
+    by_name: Option<Vec<u8>>,
+    by_kek_id: Option<String>,
+    by_generation: Option<i32>,
+    by_wrapped: Option<Vec<u8>>,
+    record_kek_id: String,
+    record_generation: i32,
+    record_wrapped: Vec<u8>,
+}
+
+fn place(id: AlertId) -> Place {
+    Place::new("alerts", "note_sealed", id)
+}
+
+async fn select(
+    conn: &impl ConnectionTrait,
+    (me, now): (&Caller, DateTime<Utc>),
+    rest: &str,
+    values: Vec<Value>,
+) -> ApiResult<Vec<Row>> {
+    let mut all: Vec<Value> = vec![me.account.0.into(), me.clinic.0.into(), now.into()];
+    all.extend(values);
+    let sql = format!("{SELECT} WHERE {VISIBLE} {rest}");
+    let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, all);
+    Ok(Row::find_by_statement(statement).all(conn).await?)
+}
+
+fn view(app: &AppState, row: Row) -> ApiResult<Alert> {
+    let open = |kind, owner, kek_id, generation, wrapped| -> ApiResult<DataKey> {
+        Ok(app.vault.unwrap(&WrappedKey {
+            owner: KeyOwner::new(kind, owner),
+            kek_id,
+            generation,
+            wrapped,
+        })?)
+    };
+    let key = open(OwnerKind::Patient, row.patient_id.0, row.kek_id, row.generation, row.wrapped)?;
+    let by = row.acknowledged_at.zip(row.acknowledged_by).zip(row.note_sealed);
+    let by_key = row.by_kek_id.zip(row.by_generation).zip(row.by_wrapped).zip(row.by_name);
+    let acknowledgement = match by {
+        None => None,
+        Some(((at, member_id), note)) => {
+            let owner = row.patient_id.0;
+            let record = (row.record_kek_id, row.record_generation, row.record_wrapped);
+            let record = open(OwnerKind::ClinicRecord, owner, record.0, record.1, record.2)?;
+            let display_name = match by_key {
+                None => String::new(),
+                Some((((kek_id, generation), wrapped), name)) => {
+                    let key = open(OwnerKind::Account, member_id.0, kek_id, generation, wrapped)?;
+                    key.open_text(accounts::name_place(member_id), &name)?
+                }
+            };
+            let reason = record.open_text(place(row.id), &note)?;
+            Some(Acknowledgement { at, member_id, display_name, reason })
+        }
+    };
+    Ok(Alert {
+        id: row.id,
+        patient_id: row.patient_id,
+        patient_name: key.open_text(accounts::name_place(row.patient_id.into()), &row.name_sealed)?,
+        says: app.measures.rule(&row.rule).map(|rule| rule.clinician_message.clone()).unwrap_or_default(),
+        level: row.level,
+        rule: row.rule,
+        source_kind: row.source_kind,
+        raised_at: row.raised_at,
+        step: row.step,
+        next_step_at: row.next_at.filter(|_| row.acknowledged_at.is_none()),
+        acknowledgement,
+    })
+}
+
+/// Every open alert that a member sees: the gravest first, then the oldest.
+pub async fn open_for(
+    app: &AppState,
+    conn: &impl ConnectionTrait,
+    me: &Caller,
+    now: DateTime<Utc>,
+) -> ApiResult<Vec<Alert>> {
+    let rest = "AND o.acknowledged_at IS NULL ORDER BY o.raised_at, o.id LIMIT $4";
+    let rows = select(conn, (me, now), rest, vec![MOST_OPEN.into()]).await?;
+    let mut found = rows.into_iter().map(|row| view(app, row)).collect::<ApiResult<Vec<_>>>()?;
+    found.sort_by_key(|alert| (std::cmp::Reverse(super::rank(&alert.level)), alert.raised_at));
+    Ok(found)
+}
+
+/// The open alerts of one patient that a member sees, the gravest first.
+pub async fn open_of(
+    app: &AppState,
+    conn: &impl ConnectionTrait,
+    who: (&Caller, DateTime<Utc>),
+    patient: PatientId,
+) -> ApiResult<Vec<Alert>> {
+    let rest = "AND o.acknowledged_at IS NULL AND o.patient_id = $4 ORDER BY o.raised_at, o.id LIMIT $5";
+    let rows = select(conn, who, rest, vec![patient.0.into(), MOST_OPEN.into()]).await?;
+    let mut found = rows.into_iter().map(|row| view(app, row)).collect::<ApiResult<Vec<_>>>()?;
+    found.sort_by_key(|alert| (std::cmp::Reverse(super::rank(&alert.level)), alert.raised_at));
+    Ok(found)
+}
+
+/// A page, newest first, with one more if another page follows.
+pub async fn list(
+    app: &AppState,
+    conn: &impl ConnectionTrait,
+    (me, now): (&Caller, DateTime<Utc>),
+    state: AlertState,
+    page: &Page,
+) -> ApiResult<Vec<Alert>> {
+    let (after, limit) = page.bounds();
+    let is = if state == AlertState::Open { "IS NULL" } else { "IS NOT NULL" };
+    let rest = format!(
+        "AND o.acknowledged_at {is} AND (o.raised_at, o.id) < ($4, $5) ORDER BY o.raised_at DESC, o.id DESC LIMIT $6"
+    );
+    let rows = select(conn, (me, now), &rest, vec![after.at.into(), after.id.into(), limit.into()]).await?;
+    rows.into_iter().map(|row| view(app, row)).collect()
+}
+
+/// One alert that a member may see, else 404.
+pub async fn find(
+    app: &AppState,
+    conn: &impl ConnectionTrait,
+    (me, now): (&Caller, DateTime<Utc>),
+    id: AlertId,
+) -> ApiResult<Alert> {
+    let rows = select(conn, (me, now), "AND o.id = $4", vec![id.0.into()]).await?;
+    rows.into_iter().next().map(|row| view(app, row)).ok_or(ApiError::NotFound)?
+}
+
+/// Acknowledges an alert for good, with name, time and reason. Whoever repeats their own changes nothing.
+pub async fn acknowledge(
+    tx: &WriteTx,
+    app: &AppState,
+    me: &Caller,
+    id: AlertId,
+    input: &AlertAcknowledge,
+) -> ApiResult<()> {
+    let found = find(app, tx.conn(), (me, tx.now()), id).await?;
+    match &found.acknowledgement {
+        Some(by) if by.member_id == me.account => return Ok(()),
+        Some(_) => {
+            return Err(ApiError::conflict(
+                "already_acknowledged",
+                "Somebody else has acknowledged it already; GET /alerts?state=acknowledged says who.",
+            ));
+        }
+        None => {}
+    }
+    let patient = found.patient_id;
+    let owner = KeyOwner::new(OwnerKind::ClinicRecord, patient);
+    let record = app.vault.unwrap(&wrapped(tx.conn(), owner).await?)?;
+    let reason = input.reason.trim();
+    alerts::Entity::update_many()
+        .col_expr(alerts::Column::AcknowledgedAt, Expr::value(tx.now()))
+        .col_expr(alerts::Column::AcknowledgedBy, Expr::value(me.account))
+        .col_expr(alerts::Column::NoteSealed, Expr::value(record.seal_text(place(id), reason)))
+        .filter(alerts::Column::PatientId.eq(patient))
+        .filter(alerts::Column::Id.eq(id))
+        .filter(alerts::Column::AcknowledgedAt.is_null())
+        .exec(tx.conn())
+        .await?;
+    end_rows(tx, notifications::Column::OriginId.eq(id.0), Reason::AlreadyDone).await?;
+    care::changed_for_team(tx.conn(), patient).await?;
+    tx.audit(Event::new("alerts.acknowledge", patient, format!("alerts/{id}")));
+    Ok(())
+}
+
+/// Takes back what was not sent yet of a patient's alerts to a member whose care has ended.
+pub async fn withdraw_from(tx: &WriteTx, patient: PatientId, member: AccountId) -> ApiResult<()> {
+    use notifications::Column::{RecipientId, SubjectPatientId};
+    end_rows(tx, RecipientId.eq(member).and(SubjectPatientId.eq(patient)), Reason::CareEnded).await
+}
+
+async fn end_rows(tx: &WriteTx, which: impl IntoCondition, why: Reason) -> ApiResult<()> {
+    use notifications::Column::{OriginKind, Reason as Why, State, UpdatedAt};
+    notifications::Entity::update_many()
+        .col_expr(State, Expr::value("cancelled"))
+        .col_expr(Why, Expr::value(why.as_str()))
+        .col_expr(UpdatedAt, Expr::value(tx.now()))
+        .filter(which)
+        .filter(OriginKind.eq(ALERT))
+        .filter(State.is_in(["planned", "retrying"]))
+        .exec(tx.conn())
+        .await?;
+    Ok(())
+}

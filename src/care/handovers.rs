@@ -1,0 +1,438 @@
+//! Handing a patient over: a therapist proposes who follows, the patient sees who that is and decides in one act which
+//! of the old shares the new therapist gets: all, some or none. Until then nothing changes.
+
+use std::collections::HashMap;
+
+use axum::{Json, extract::State, http::StatusCode};
+use chrono::{DateTime, Utc};
+use entity::{
+    handovers,
+    ids::{AccountId, ClinicId, HandoverId, PatientId},
+};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, Statement,
+    Value, sea_query::Expr,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
+
+use super::{SharedPatient, queries};
+use crate::{
+    accounts::{self, Caller, Patient},
+    app::AppState,
+    audit::Event,
+    consents,
+    db::WriteTx,
+    error::{ApiError, ApiResult},
+    extract::{Once, PathId, ValidJson},
+    idempotency::Answer,
+    openapi::Problems,
+    validate::{Checks, Validate},
+    vault::{KeyOwner, OwnerKind, WrappedKey},
+};
+
+/// Most shares chosen one by one.
+const MOST: usize = 1_000;
+
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(propose_handover))
+        .routes(routes!(withdraw_handover))
+        .routes(routes!(list_handovers))
+        .routes(routes!(accept_handover))
+        .routes(routes!(decline_handover))
+}
+
+/// Who is to follow me.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HandoverCreate {
+    /// Another therapist of my clinic.
+    pub to_member_id: Uuid,
+}
+
+impl Validate for HandoverCreate {
+    fn validate(&self, _: &mut Checks) {}
+}
+
+/// A proposal that waits for the patient's answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HandoverProposed {
+    #[schema(value_type = Uuid)]
+    pub id: HandoverId,
+    #[schema(value_type = Uuid)]
+    pub to_member_id: AccountId,
+    pub proposed_at: DateTime<Utc>,
+}
+
+/// A therapist proposes that another one follow them in my care.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Handover {
+    #[schema(value_type = Uuid)]
+    pub id: HandoverId,
+    #[schema(value_type = Uuid)]
+    pub from_member_id: AccountId,
+    #[schema(value_type = Uuid)]
+    pub to_member_id: AccountId,
+    /// Who would follow.
+    #[schema(example = "Dee Castillo")]
+    pub to_display_name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "Psychotherapist")]
+    pub to_profession: Option<String>,
+    pub proposed_at: DateTime<Utc>,
+    /// Journal entries that I share with the one who leaves.
+    pub entry_ids: Vec<Uuid>,
+    /// Goals that I share with the one who leaves.
+    pub goal_ids: Vec<Uuid>,
+}
+
+/// Proposals that wait for my answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HandoverList {
+    pub items: Vec<Handover>,
+}
+
+/// Which of the old shares the new therapist gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KeptShares {
+    All,
+    /// Those that are named.
+    Some,
+    None,
+}
+
+/// My answer to who follows.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HandoverAccept {
+    pub shares: KeptShares,
+    /// With `some`: these entries.
+    #[serde(default)]
+    #[schema(max_items = 1000)]
+    pub entry_ids: Vec<Uuid>,
+    /// With `some`: these goals.
+    #[serde(default)]
+    #[schema(max_items = 1000)]
+    pub goal_ids: Vec<Uuid>,
+}
+
+impl Validate for HandoverAccept {
+    fn validate(&self, checks: &mut Checks) {
+        checks.items("/entry_ids", &self.entry_ids, MOST);
+        checks.items("/goal_ids", &self.goal_ids, MOST);
+        for (pointer, ids) in [("/entry_ids", &self.entry_ids), ("/goal_ids", &self.goal_ids)] {
+            let fits = self.shares == KeptShares::Some || ids.is_empty();
+            checks.require(fits, pointer, "only_with_some", "is only for shares = some; leave it out");
+        }
+    }
+}
+
+/// Propose who follows me in this patient's care. The patient decides; a proposal of mine that waits is replaced.
+#[utoipa::path(post, path = "/patients/{patient_id}/handovers", operation_id = "propose_handover", tag = "care",
+    params(("patient_id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request have one effect.")),
+    request_body = HandoverCreate, responses((status = 201, body = HandoverProposed), Problems))]
+async fn propose_handover(
+    State(app): State<AppState>,
+    shared: SharedPatient,
+    Once { input, replay }: Once<HandoverCreate>,
+) -> ApiResult<Answer> {
+    let (me, to) = (shared.therapist(), AccountId(input.to_member_id));
+    shared
+        .write_once(
+            &app,
+            "care.propose_handover",
+            format!("accounts/{to}"),
+            replay.as_ref(),
+            async |tx, scope| Answer::created(&propose(tx, me, scope.patient, to).await?, None),
+        )
+        .await
+}
+
+/// Take a proposal of mine back.
+#[utoipa::path(delete, path = "/patients/{patient_id}/handovers/{id}", operation_id = "withdraw_handover", tag = "care",
+    params(("patient_id" = Uuid, Path), ("id" = Uuid, Path)),
+    responses((status = 204, description = "Taken back"), Problems))]
+async fn withdraw_handover(
+    State(app): State<AppState>,
+    shared: SharedPatient,
+    PathId(id): PathId<HandoverId>,
+) -> ApiResult<StatusCode> {
+    let me = shared.therapist().account;
+    let resource = format!("handovers/{id}");
+    let work = shared.write(&app, "care.withdraw_handover", resource, async |tx, scope| {
+        let row = waiting(tx, scope.patient, id).await?;
+        if row.from_member != me {
+            return Err(ApiError::NotFound);
+        }
+        answer(tx, &row, "withdrawn").await
+    });
+    work.await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Who is proposed to follow one of my care team, with what I share with the one who leaves.
+#[utoipa::path(get, path = "/me/handovers", operation_id = "list_handovers", tag = "care",
+    responses((status = 200, body = HandoverList), Problems))]
+async fn list_handovers(State(app): State<AppState>, me: Patient) -> ApiResult<Json<HandoverList>> {
+    Ok(Json(HandoverList { items: list(&app, me.id()).await? }))
+}
+
+/// Accept who follows, and decide which of the old shares they get. The one who leaves loses access at once.
+#[utoipa::path(post, path = "/me/handovers/{id}/accept", operation_id = "accept_handover", tag = "care",
+    params(("id" = Uuid, Path)), request_body = HandoverAccept,
+    responses((status = 204, description = "Handed over"), Problems))]
+async fn accept_handover(
+    State(app): State<AppState>,
+    me: Patient,
+    PathId(id): PathId<HandoverId>,
+    ValidJson(input): ValidJson<HandoverAccept>,
+) -> ApiResult<StatusCode> {
+    app.db.write(&me.writing(), async |tx| accept(&app, tx, &me, id, &input).await).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Decline who is to follow. Everything stays as it is.
+#[utoipa::path(post, path = "/me/handovers/{id}/decline", operation_id = "decline_handover", tag = "care",
+    params(("id" = Uuid, Path)), responses((status = 204, description = "Declined"), Problems))]
+async fn decline_handover(
+    State(app): State<AppState>,
+    me: Patient,
+    PathId(id): PathId<HandoverId>,
+) -> ApiResult<StatusCode> {
+    let work = app.db.write(&me.writing(), async |tx| {
+        let row = waiting(tx, me.id(), id).await?;
+        tx.audit(Event::new("care.decline_handover", me.id(), format!("handovers/{id}")));
+        answer(tx, &row, "declined").await
+    });
+    work.await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn propose(
+    tx: &WriteTx,
+    me: &Caller,
+    patient: PatientId,
+    to: AccountId,
+) -> ApiResult<HandoverProposed> {
+    if to == me.account || !may_follow(tx, me.clinic, to).await? {
+        let detail = "is no other therapist of this clinic; ask your admin for the list";
+        return Err(ApiError::invalid_field("/to_member_id", "unknown_member", detail));
+    }
+    use handovers::Column::{AnsweredAt, FromMember, Outcome, PatientId as Owner};
+    handovers::Entity::update_many()
+        .col_expr(AnsweredAt, Expr::value(tx.now()))
+        .col_expr(Outcome, Expr::value("withdrawn"))
+        .filter(Owner.eq(patient))
+        .filter(FromMember.eq(me.account))
+        .filter(AnsweredAt.is_null())
+        .exec(tx.conn())
+        .await?;
+    let row = handovers::Model {
+        patient_id: patient,
+        id: HandoverId(tx.new_id()),
+        from_member: me.account,
+        to_member: to,
+        proposed_at: tx.now(),
+        answered_at: None,
+        outcome: None,
+    };
+    let active: handovers::ActiveModel = row.clone().into();
+    handovers::Entity::insert(active.reset_all()).exec_without_returning(tx.conn()).await?;
+    Ok(HandoverProposed { id: row.id, to_member_id: to, proposed_at: row.proposed_at })
+}
+
+/// Whether somebody is a therapist of the clinic now.
+async fn may_follow(tx: &WriteTx, clinic: ClinicId, to: AccountId) -> ApiResult<bool> {
+    let statement = Statement::from_sql_and_values(
+        tx.conn().get_database_backend(),
+        "SELECT 1 AS one FROM accounts WHERE id = $1 AND clinic_id = $2 AND kind = 'staff' \
+         AND state = 'active' AND capabilities LIKE '%therapist%'",
+        [to.0.into(), clinic.0.into()],
+    );
+    Ok(tx.conn().query_one_raw(statement).await?.is_some())
+}
+
+/// A proposal that waits, 404 otherwise.
+async fn waiting(tx: &WriteTx, patient: PatientId, id: HandoverId) -> ApiResult<handovers::Model> {
+    handovers::Entity::find_by_id((patient, id))
+        .filter(handovers::Column::AnsweredAt.is_null())
+        .one(tx.conn())
+        .await?
+        .ok_or(ApiError::NotFound)
+}
+
+async fn answer(tx: &WriteTx, row: &handovers::Model, outcome: &str) -> ApiResult<()> {
+    handovers::Entity::update_many()
+        .col_expr(handovers::Column::AnsweredAt, Expr::value(tx.now()))
+        .col_expr(handovers::Column::Outcome, Expr::value(outcome))
+        .filter(handovers::Column::PatientId.eq(row.patient_id))
+        .filter(handovers::Column::Id.eq(row.id))
+        .exec(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// A table of shares with what a copy takes along.
+struct Kept {
+    table: &'static str,
+    record_id: &'static str,
+    columns: &'static str,
+    fresh: &'static str,
+}
+
+const KEPT: [Kept; 2] = [
+    Kept {
+        table: "journal_shares",
+        record_id: "entry_id",
+        columns: ", frozen_revision",
+        fresh: ", frozen_revision = excluded.frozen_revision, reviewed_at = NULL",
+    },
+    Kept { table: "goal_shares", record_id: "goal_id", columns: "", fresh: "" },
+];
+
+/// Shares of the patient `$1` with the member `$2` that are open at `$3`.
+const OPEN: &str =
+    "patient_id = $1 AND member_id = $2 AND ended_at IS NULL AND (until IS NULL OR until > $3)";
+
+/// What the patient shares now, by whom it is shared with.
+async fn shared_ids(
+    conn: &impl ConnectionTrait,
+    kept: &Kept,
+    patient: PatientId,
+    now: DateTime<Utc>,
+) -> ApiResult<HashMap<AccountId, Vec<Uuid>>> {
+    let Kept { table, record_id, .. } = kept;
+    let sql = format!(
+        "SELECT member_id, {record_id} AS id FROM {table} WHERE patient_id = $1 AND ended_at IS NULL \
+         AND (until IS NULL OR until > $2) ORDER BY shared_at DESC, {record_id}"
+    );
+    let statement =
+        Statement::from_sql_and_values(conn.get_database_backend(), sql, [patient.0.into(), now.into()]);
+    let mut shared: HashMap<AccountId, Vec<Uuid>> = HashMap::new();
+    for row in conn.query_all_raw(statement).await? {
+        shared.entry(row.try_get("", "member_id")?).or_default().push(row.try_get("", "id")?);
+    }
+    Ok(shared)
+}
+
+async fn accept(
+    app: &AppState,
+    tx: &WriteTx,
+    me: &Patient,
+    id: HandoverId,
+    input: &HandoverAccept,
+) -> ApiResult<()> {
+    let (patient, row) = (me.id(), waiting(tx, me.id(), id).await?);
+    if !may_follow(tx, me.clinic, row.to_member).await? {
+        return Err(ApiError::NotFound);
+    }
+    answer(tx, &row, "accepted").await?;
+    queries::begin(app, tx, patient, row.to_member, me.clinic).await?;
+    let mut checks = Checks::default();
+    for (kept, (pointer, chosen)) in
+        KEPT.iter().zip([("/entry_ids", &input.entry_ids), ("/goal_ids", &input.goal_ids)])
+    {
+        let mut shared = shared_ids(tx.conn(), kept, patient, tx.now()).await?;
+        let open = shared.remove(&row.from_member).unwrap_or_default();
+        let ids = match input.shares {
+            KeptShares::None => continue,
+            KeptShares::All => open,
+            KeptShares::Some => {
+                for (index, id) in chosen.iter().enumerate() {
+                    let detail = "is not shared with the one who leaves";
+                    checks.require(open.contains(id), &format!("{pointer}/{index}"), "not_shared", detail);
+                }
+                chosen.clone()
+            }
+        };
+        if !ids.is_empty() {
+            consents::require_sharing(tx.conn(), patient).await?;
+            copy(tx, kept, (patient, row.from_member, row.to_member), ids).await?;
+        }
+    }
+    checks.finish()?;
+    tx.audit(Event::new(
+        "care.handover",
+        patient,
+        format!("accounts/{} to accounts/{}", row.from_member, row.to_member),
+    ));
+    queries::end(tx, patient, row.from_member, me.account).await
+}
+
+/// Gives the new member the same shares, with the same end and the same frozen words.
+async fn copy(
+    tx: &WriteTx,
+    kept: &Kept,
+    (patient, from, to): (PatientId, AccountId, AccountId),
+    ids: Vec<Uuid>,
+) -> ApiResult<()> {
+    let mut values: Vec<Value> = vec![patient.0.into(), from.0.into(), tx.now().into(), to.0.into()];
+    let first = values.len() + 1;
+    let list = (first..first + ids.len()).map(|n| format!("${n}")).collect::<Vec<_>>().join(",");
+    values.extend(ids.into_iter().map(Value::from));
+    let Kept { table, record_id, columns, fresh } = kept;
+    let sql = format!(
+        "INSERT INTO {table} (patient_id, {record_id}, member_id, until, shared_at, ended_at{columns}) \
+         SELECT patient_id, {record_id}, $4, until, $3, NULL{columns} FROM {table} \
+         WHERE {OPEN} AND {record_id} IN ({list}) \
+         ON CONFLICT (patient_id, {record_id}, member_id) DO UPDATE SET until = excluded.until, \
+         shared_at = excluded.shared_at, ended_at = NULL{fresh}"
+    );
+    let statement = Statement::from_sql_and_values(tx.conn().get_database_backend(), sql, values);
+    tx.conn().execute_raw(statement).await?;
+    Ok(())
+}
+
+#[derive(FromQueryResult)]
+struct Row {
+    id: HandoverId,
+    from_member: AccountId,
+    to_member: AccountId,
+    proposed_at: DateTime<Utc>,
+    profession: Option<String>,
+    name_sealed: Vec<u8>,
+    kek_id: String,
+    generation: i32,
+    wrapped: Vec<u8>,
+}
+
+/// Proposals of members who still take part in the patient's care.
+async fn list(app: &AppState, patient: PatientId) -> ApiResult<Vec<Handover>> {
+    let (conn, now) = (app.db.reader(), app.clock.now());
+    let statement = Statement::from_sql_and_values(
+        conn.get_database_backend(),
+        "SELECT h.id, h.from_member, h.to_member, h.proposed_at, a.profession, a.name_sealed, k.kek_id, \
+         k.generation, k.wrapped FROM handovers h \
+         JOIN care_relations r ON r.patient_id = h.patient_id AND r.member_id = h.from_member AND r.ended_at IS NULL \
+         JOIN accounts a ON a.id = h.to_member AND a.state = 'active' \
+         JOIN data_keys k ON k.owner_kind = 'account' AND k.owner_id = h.to_member \
+         WHERE h.patient_id = $1 AND h.answered_at IS NULL ORDER BY h.proposed_at, h.id LIMIT 20",
+        [patient.0.into()],
+    );
+    let entries = shared_ids(conn, &KEPT[0], patient, now).await?;
+    let goals = shared_ids(conn, &KEPT[1], patient, now).await?;
+    let of =
+        |shared: &HashMap<AccountId, Vec<Uuid>>, member| shared.get(&member).cloned().unwrap_or_default();
+    let mut items = Vec::new();
+    for row in Row::find_by_statement(statement).all(conn).await? {
+        let owner = KeyOwner::new(OwnerKind::Account, row.to_member);
+        let wrapped =
+            WrappedKey { owner, kek_id: row.kek_id, generation: row.generation, wrapped: row.wrapped };
+        let key = app.vault.unwrap(&wrapped)?;
+        items.push(Handover {
+            id: row.id,
+            from_member_id: row.from_member,
+            to_member_id: row.to_member,
+            to_display_name: key.open_text(accounts::name_place(row.to_member), &row.name_sealed)?,
+            to_profession: row.profession,
+            proposed_at: row.proposed_at,
+            entry_ids: of(&entries, row.from_member),
+            goal_ids: of(&goals, row.from_member),
+        });
+    }
+    Ok(items)
+}
