@@ -141,14 +141,12 @@ fn detailed(facts: &Facts, recipient: &Recipient, row: &notifications::Model) ->
 /// chose to see the reminder's own.
 fn message(app: &AppState, facts: &Facts, recipient: &Recipient, row: &notifications::Model) -> Message {
     let now = facts.now;
-    let (title, body) = detailed(facts, recipient, row).unwrap_or_else(|| {
-        let (title, body) = protocols().lock_screen(lock_screen_key(row), &recipient.locale);
-        (title.to_owned(), body.to_owned())
-    });
+    let (title, body) = protocols().lock_screen(lock_screen_key(row), &recipient.locale);
     Message {
         id: row.id.0,
-        title,
-        body,
+        title: title.to_owned(),
+        body: body.to_owned(),
+        detailed: detailed(facts, recipient, row),
         lang: recipient.locale.clone(),
         ttl_seconds: u32::try_from((row.expires_at - now).num_seconds().max(1)).unwrap_or(u32::MAX),
         urgency: match row.priority.as_str() {

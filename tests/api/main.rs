@@ -32,6 +32,7 @@ mod plaintext;
 mod plans;
 mod preparation;
 mod prompts;
+mod push;
 mod reminders;
 mod safety;
 mod schema;

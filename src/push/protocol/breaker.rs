@@ -125,6 +125,14 @@ impl Breakers {
 #[derive(Debug)]
 pub struct Slot {
     _permit: Option<OwnedSemaphorePermit>,
+    place: usize,
+}
+
+impl Slot {
+    /// How many others were under way to this origin when it was taken.
+    pub fn place(&self) -> usize {
+        self.place
+    }
 }
 
 /// Bounds the requests under way to each origin.
@@ -144,7 +152,9 @@ impl OriginSlots {
     pub async fn enter(&self, origin: &str) -> Slot {
         let semaphore = self.semaphore(origin);
         // The semaphore is never closed, so there is always a permit in the end.
-        Slot { _permit: semaphore.acquire_owned().await.ok() }
+        let permit = semaphore.clone().acquire_owned().await.ok();
+        let place = self.per_origin.saturating_sub(semaphore.available_permits() + 1);
+        Slot { _permit: permit, place }
     }
 
     fn semaphore(&self, origin: &str) -> Arc<Semaphore> {
