@@ -125,7 +125,8 @@ impl Sender {
             apns: Apns::new(&config.apns, options)?
                 .map(|service| Box::new(service) as Box<dyn NativeService>),
             fcm: Fcm::new(&config.fcm, options)?.map(|service| Box::new(service) as Box<dyn NativeService>),
-            slots: OriginSlots::new(push.per_origin_concurrency),
+            // One service that hangs must not take up everything that may be under way, which is a few batches.
+            slots: OriginSlots::new(push.per_origin_concurrency.min(push.batch_size as usize)),
             breakers: Breakers::new(BreakerPolicy::default()),
             topic_key,
         })
@@ -173,16 +174,29 @@ impl Sender {
         Ok(Way::WebPush { endpoint, p256dh: keys.p256dh_text(), auth: keys.auth_text() })
     }
 
-    /// One attempt at one device. Waits for a place at its origin, and not at all while that origin refuses us.
+    /// One attempt at one device. Waits a little for a place at its origin, and not at all while that origin refuses us.
     pub async fn send(&self, now: DateTime<Utc>, target: &Target, message: &Message) -> Outcome {
+        let full = Outcome::Retry { after: None, why: RetryKind::Throttled };
+        self.send_unless(now, target, message, std::future::pending()).await.unwrap_or(full)
+    }
+
+    /// The same for whoever does not wait for ever: nothing, and nothing was sent, if its push service has no place
+    /// or `give_up` comes before one.
+    pub async fn send_unless(
+        &self,
+        now: DateTime<Utc>,
+        target: &Target,
+        message: &Message,
+        give_up: impl Future<Output = ()>,
+    ) -> Option<Outcome> {
         let Some(route) = self.route(target) else {
-            return Outcome::OurFault { status: None, why: FaultKind::Unbuildable };
+            return Some(Outcome::OurFault { status: None, why: FaultKind::Unbuildable });
         };
         let origin = route.origin().to_owned();
-        let slot = self.slots.enter(&origin).await;
+        let slot = self.slots.enter(&origin, give_up).await?;
         // Asked once there is a place: the breaker may have opened while this one waited.
         if let Some(until) = self.breakers.open_until(&origin, now) {
-            return Outcome::Retry { after: (until - now).to_std().ok(), why: RetryKind::Throttled };
+            return Some(Outcome::Retry { after: (until - now).to_std().ok(), why: RetryKind::Throttled });
         }
         let outcome = match route {
             Route::WebPush { endpoint, keys, vapid_kid } => {
@@ -194,7 +208,12 @@ impl Sender {
             Route::Native { service, token } => self.send_native(now, service, token, message).await,
         };
         self.watch(&origin, target, &outcome, now);
-        outcome
+        Some(outcome)
+    }
+
+    /// How many push services are left alone at present.
+    pub fn open_breakers(&self, now: DateTime<Utc>) -> usize {
+        self.breakers.open(now)
     }
 
     /// What an operator is to learn of an answer.
