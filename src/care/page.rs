@@ -108,7 +108,7 @@ fn page(locale: &str, clinic: &str, app_url: &str, code: &str, until: &str) -> A
     let words = in_locale(&WORDS, locale).ok_or(ApiError::NotFound)?;
     let square =
         QrCode::encode_text(&address(app_url, code), QrCodeEcc::Medium).map_err(ApiError::internal)?;
-    let language = crate::language::of_locale(locale);
+    let language = crate::language::of(locale);
     let [title, scan, typed] = [&words.title, &words.scan, &words.typed].map(|text| escaped(text));
     let lead = escaped(&words.lead.replace("{clinic}", clinic));
     let open = escaped(&words.open.replace("{address}", app_url));
