@@ -170,7 +170,9 @@ mod tests {
         assert!(spanish.contains("lang=\"es\"") && spanish.contains("Su invitación"));
         for page in [english, spanish] {
             assert!(
-                page.contains("7K3M9-QX2VB-4") && page.contains("2026-11-29") && !page.contains('{'),
+                page.contains("7K3M9-QX2VB-4")
+                    && page.contains("2026-11-29")
+                    && ["{clinic}", "{date}", "{address}"].iter().all(|hole| !page.contains(hole)),
                 "{page}"
             );
             assert!(!page.contains("<script") && !page.contains("src="));
