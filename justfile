@@ -17,6 +17,10 @@ lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
 
+# The long forms of tests that CI shortens: years of lives, with more people.
+soak:
+    AFTERGLOW_SOAK_YEARS=3 cargo test --test process -- --nocapture year::
+
 # Everything CI does.
 ci:
     .ci/run
@@ -61,3 +65,8 @@ bench-plans:
 bench-sync:
     cargo build --release
     cargo bench --bench sync
+
+# CPU of planning: a session with its reminders, a change of zone with twenty rules.
+bench-planning:
+    cargo build --release
+    cargo bench --bench planning

@@ -139,7 +139,12 @@ pub async fn upsert(
         .filter(push_subscriptions::Column::AccountId.ne(me.account))
         .exec(tx.conn())
         .await?;
-    let mine = list(tx.conn(), me.account).await?;
+    let mut mine = list(tx.conn(), me.account).await?;
+    if mine.len() as u64 >= MOST {
+        // Those that are no more must not keep a new phone from being reached.
+        forget_gone(tx, me.account).await?;
+        mine.retain(|row| row.state == "active");
+    }
     let known = mine.iter().find(|row| row.endpoint_index == index);
     if known.is_none() && mine.len() as u64 >= MOST {
         let detail = format!("You already have {MOST} devices. Remove one first.");
@@ -173,6 +178,15 @@ pub async fn upsert(
         }
     }
     Ok(row)
+}
+
+async fn forget_gone(tx: &WriteTx, account: AccountId) -> ApiResult<()> {
+    push_subscriptions::Entity::delete_many()
+        .filter(push_subscriptions::Column::AccountId.eq(account))
+        .filter(push_subscriptions::Column::State.eq("gone"))
+        .exec(tx.conn())
+        .await?;
+    Ok(())
 }
 
 pub async fn delete(tx: &WriteTx, account: AccountId, id: SubscriptionId) -> ApiResult<()> {

@@ -35,6 +35,7 @@ mod plans;
 mod preparation;
 mod prompts;
 mod push;
+mod reach;
 mod reminders;
 mod safety;
 mod schema;

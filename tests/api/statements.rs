@@ -70,6 +70,7 @@ const SIZES: &[(&str, usize, usize)] = &[
     ("list_patient_measure_assignments", 10, 1_000),
     ("list_patient_measure_responses", 10, 1_000),
     ("list_patient_plans", 10, 1_000),
+    ("list_patient_reminders", 10, 50),
     ("list_patient_session_requests", 10, 1_000),
     ("list_patient_sessions", 10, 1_000),
     ("list_plan_templates", 2, 20),
@@ -84,6 +85,7 @@ const SIZES: &[(&str, usize, usize)] = &[
     ("list_shared_comments", 10, 1_000),
     ("list_shared_entries", 10, 1_000),
     ("list_staff", 10, 500),
+    ("list_upcoming_reminders", 10, 1_000),
     ("search_journal_entries", 10, 1_000),
 ];
 
@@ -243,7 +245,8 @@ impl World {
     }
 
     fn copies_are_readable(&self, id: &str) -> bool {
-        ["list_sessions", "list_patient_sessions", "list_notifications"].contains(&id)
+        ["list_sessions", "list_patient_sessions", "list_notifications", "list_upcoming_reminders"]
+            .contains(&id)
             || records::READABLE.contains(&id)
     }
 
@@ -272,11 +275,16 @@ impl World {
                 self.correction(number).await;
                 return Uuid::nil();
             }
-            "list_notifications" => return self.notification().await,
-            "list_reminders" => {
+            "list_notifications" | "list_upcoming_reminders" => return self.notification().await,
+            "list_reminders" | "list_patient_reminders" => {
                 let body = json!({"category": "mindfulness", "title": "sit", "active": false,
                     "schedule": {"kind": "daily", "time": "09:00"}});
-                id_of(&ana.post("/v1/reminders", &body).await.expect(201))
+                let theirs = format!("/v1/patients/{}/reminders", ana.id);
+                let made = match id {
+                    "list_reminders" => ana.post("/v1/reminders", &body).await,
+                    _ => bo.post(&theirs, &body).await,
+                };
+                id_of(&made.expect(201))
             }
             "list_push_subscriptions" => {
                 let body = subscription(&format!("http://127.0.0.1:65530/{}", self.new_id()));
@@ -329,7 +337,9 @@ impl World {
             "list_session_requests" | "list_patient_session_requests" => {
                 &[("session_requests", "id", &[("created_at", time)])]
             }
-            "list_notifications" => &[("notifications", "id", &[("due_at", time), ("slot", slot)])],
+            "list_notifications" | "list_upcoming_reminders" => {
+                &[("notifications", "id", &[("due_at", time), ("slot", slot)])]
+            }
             other => return self.copy_record(other, number, time).await,
         };
         for (table, key, changes) in tables {

@@ -192,8 +192,11 @@ impl World {
             set_by: patient.into(),
             created_at: now,
             updated_at: now,
+            template_id: None,
+            unanswered: 0,
+            rested_at: None,
         };
-        let facts = recurring_facts(&rule, &recurrence, None);
+        let facts = recurring_facts(&rule, &recurrence, None, 0);
         let planned =
             plan_recurring(now - Duration::hours(2), &facts, zone, &Policy::default(), &[]).unwrap();
         let id = NotificationId(app.random.uuid_v7(now));

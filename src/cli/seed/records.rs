@@ -230,6 +230,9 @@ fn remind(
         set_by: Set(patient.person.account),
         created_at: Set(patient.joined),
         updated_at: Set(patient.joined),
+        template_id: Set(None),
+        unanswered: Set(0),
+        rested_at: Set(None),
     });
     Ok(())
 }
