@@ -227,6 +227,7 @@ impl World {
                 (String::new(), json!({"edits": [{"template_id": "dosing-rest", "enabled": false}]}))
             }
             "snooze_notification" => {
+                ana.delete("/v1/me/pause").await.expect(204);
                 self.session().await;
                 let ledger = ana.get("/v1/notifications?limit=1").await.expect(200);
                 let id = id_of(&ledger["items"][0]);
