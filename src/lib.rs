@@ -65,6 +65,8 @@ pub mod prompts;
 pub mod push;
 /// Standing rules, planning, the ledger.
 pub mod reminders;
+/// The therapist's side: roster, review queue.
+pub mod review;
 /// Crisis cards, crisis resources, the safety plan.
 pub mod safety;
 /// Claim, re-check, send, record.

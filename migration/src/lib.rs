@@ -23,6 +23,7 @@ mod m20261126_000037_invitation_codes;
 mod m20261126_000040_standing;
 mod m20261126_000041_timeline;
 mod m20261126_000050_past_window;
+mod m20261126_000070_review;
 
 pub struct Migrator;
 
@@ -50,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000040_standing::Migration),
             Box::new(m20261126_000041_timeline::Migration),
             Box::new(m20261126_000050_past_window::Migration),
+            Box::new(m20261126_000070_review::Migration),
         ]
     }
 }

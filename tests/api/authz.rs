@@ -226,6 +226,9 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("get_patient_plan", HER_THERAPIST),
     ("update_patient_plan", HER_THERAPIST),
     ("list_plans", PATIENTS),
+    ("list_patients", [401, 403, 403, 200, 200, 200, 200, 403, 401]),
+    ("get_review_queue", [401, 403, 403, 200, 200, 200, 200, 403, 401]),
+    ("put_entry_review", HER_THERAPIST),
 ];
 
 /// Staff who are no therapists, in the order of the columns of [`OF_ROLES`].

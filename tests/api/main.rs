@@ -37,6 +37,7 @@ mod prompts;
 mod push;
 mod reach;
 mod reminders;
+mod review;
 mod safety;
 mod schema;
 mod sealing;

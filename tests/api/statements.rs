@@ -16,6 +16,7 @@ use crate::{
     authz::{administration, assign, subscription},
     harness::{Person, Reply, TestApp, both_engines, counted, email, id_of},
     openapi::{document, operations},
+    review::copy_of,
 };
 
 both_engines![
@@ -51,6 +52,7 @@ const SIZES: &[(&str, usize, usize)] = &[
     ("list_access_log", 10, 1_000),
     ("list_attachments", 2, 10),
     ("list_care_team", 10, 100),
+    ("get_review_queue", 10, 1_000),
     ("list_checkins", 10, 1_000),
     ("list_consents", 10, 1_000),
     ("list_devices", 10, 100),
@@ -73,6 +75,7 @@ const SIZES: &[(&str, usize, usize)] = &[
     ("list_patient_reminders", 10, 50),
     ("list_patient_session_requests", 10, 1_000),
     ("list_patient_sessions", 10, 1_000),
+    ("list_patients", 10, 200),
     ("list_plan_templates", 2, 20),
     ("list_plans", 10, 1_000),
     ("list_prompts", 10, 71),
@@ -213,7 +216,14 @@ impl World {
         let path = if pages { format!("{path}?limit=100") } else { path };
         let path = if id == "search_journal_entries" { format!("{path}&q=hers") } else { path };
         let theirs =
-            ["list_invitations", "list_plan_templates", "list_patient_session_requests"].contains(&id);
+            [
+                "get_review_queue",
+                "list_invitations",
+                "list_patient_session_requests",
+                "list_patients",
+                "list_plan_templates",
+            ]
+            .contains(&id);
         let who = match id {
             "list_staff" => self.app.admin().await,
             _ if theirs || operation.path.contains("patient_id") => self.bo.clone(),
@@ -231,8 +241,8 @@ impl World {
     async fn grow(&mut self, id: &str, from: usize, to: usize) {
         for number in from..to {
             self.app.advance(Duration::seconds(1));
-            // Each of the staff has a name that is sealed for them.
-            let opened = if id == "list_staff" { to } else { OPENED };
+            // Each of the staff has a name that is sealed for them, and so has each patient.
+            let opened = if ["list_patients", "list_staff"].contains(&id) { to } else { OPENED };
             if number < opened && (number == 0 || !self.copies_are_readable(id)) {
                 let made = self.make(id, number).await;
                 if number == 0 {
@@ -256,7 +266,12 @@ impl World {
         let made = match id {
             "list_checkins" => id_of(&ana.checkin(5).await),
             "list_journal_entries" => ana.entry("hers").await,
-            "list_shared_entries" => {
+            "list_patients" if number == 0 => return Uuid::nil(),
+            "list_patients" => {
+                copy_of(&self.app, ana).await;
+                return Uuid::nil();
+            }
+            "get_review_queue" | "list_shared_entries" => {
                 let entry = ana.entry("shared").await;
                 ana.share(&entry, bo, &json!({})).await.expect(200);
                 entry
@@ -320,12 +335,19 @@ impl World {
         let new = self.new_id();
         let time: Parameter =
             (self.app.now() - Duration::days(300) - Duration::minutes(number as i64)).into();
+        let later: Parameter = (self.app.now() + Duration::days(300)).into();
         let slot: Parameter = format!("copy:{number}").into();
         let tables: &[Copied<'_>] = match id {
             "list_checkins" => &[("checkins", "id", &[("taken_at", time)])],
             "list_journal_entries" => {
                 &[("journal_entries", "id", &[("created_at", time)]), ("journal_revisions", "entry_id", &[])]
             }
+            // First shared first: what nobody opens comes last.
+            "get_review_queue" => &[
+                ("journal_entries", "id", &[]),
+                ("journal_revisions", "entry_id", &[]),
+                ("journal_shares", "entry_id", &[("shared_at", later)]),
+            ],
             "list_shared_entries" => &[
                 ("journal_entries", "id", &[]),
                 ("journal_revisions", "entry_id", &[]),

@@ -170,6 +170,7 @@ impl Cast {
             started_at: Set(joined),
             ended_at: Set(None),
             ended_by: Set(None),
+            review_seq: Set(0),
         });
         let person = Person {
             role: "patient",

@@ -167,6 +167,8 @@ fn entry(app: &AppState, args: &SeedArgs, patient: &Patient, age: usize, batch: 
             frozen_revision: Set(None),
             shared_at: Set(written + Duration::minutes(1)),
             ended_at: Set(None),
+            reviewed_at: Set(None),
+            reviewed_revision: Set(None),
         });
     }
 }

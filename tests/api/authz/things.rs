@@ -143,6 +143,11 @@ impl World {
                 let path = format!("/v1/patients/{}/journal/entries/{entry}/comments", ana.id);
                 (id_of(&bo.post(&path, &json!({"text": "a word"})).await.expect(201)), Value::Null)
             }
+            "put_entry_review" => {
+                let entry = ana.entry("shared with Bo").await;
+                ana.share(&entry, bo, &json!({})).await.expect(200);
+                (entry, json!({"patient_id": ana.id, "revision": 1}))
+            }
             "put_journal_share" => (ana.entry("hers").await, json!({})),
             "delete_journal_share" | "get_shared_entry" | "list_shared_entries" => {
                 let entry = ana.entry("shared with Bo").await;
