@@ -215,15 +215,14 @@ impl World {
             .is_some_and(|all| all.iter().any(|one| one["name"] == "limit"));
         let path = if pages { format!("{path}?limit=100") } else { path };
         let path = if id == "search_journal_entries" { format!("{path}&q=hers") } else { path };
-        let theirs =
-            [
-                "get_review_queue",
-                "list_invitations",
-                "list_patient_session_requests",
-                "list_patients",
-                "list_plan_templates",
-            ]
-            .contains(&id);
+        let theirs = [
+            "get_review_queue",
+            "list_invitations",
+            "list_patient_session_requests",
+            "list_patients",
+            "list_plan_templates",
+        ]
+        .contains(&id);
         let who = match id {
             "list_staff" => self.app.admin().await,
             _ if theirs || operation.path.contains("patient_id") => self.bo.clone(),

@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use afterglow::{
-    db::Engine,
-    demo::receiver::Scripted,
-    scheduler::tick_of,
-};
+use afterglow::{db::Engine, demo::receiver::Scripted, scheduler::tick_of};
 
 use crate::{
     harness::counted,
