@@ -8,7 +8,7 @@ demo:
 test:
     cargo test --workspace
 
-# The long forms of the tests that kill, freeze and race; about an hour.
+# The long forms of the tests that kill, freeze, race and live for years; about an hour.
 soak:
     AFTERGLOW_SOAK=1 cargo test --test process -- --nocapture
 
@@ -16,10 +16,6 @@ soak:
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
-
-# The long forms of tests that CI shortens: years of lives, with more people.
-soak:
-    AFTERGLOW_SOAK_YEARS=3 cargo test --test process -- --nocapture year::
 
 # Everything CI does.
 ci:

@@ -175,5 +175,6 @@ async fn main() -> Outcome<()> {
         (Method::PATCH, "/v1/me".to_owned(), text(patient, "access_token").to_owned(), away.clone())
     });
     server.measure("change the zone of a patient with 20 rules", &moved.collect::<Vec<_>>()).await?;
+    println!("memory afterwards: {:.1} MiB", server.process.resident_mib()?);
     server.process.stop()
 }

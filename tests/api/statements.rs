@@ -290,16 +290,7 @@ impl World {
                 return Uuid::nil();
             }
             "list_notifications" | "list_upcoming_reminders" => return self.notification().await,
-            "list_reminders" | "list_patient_reminders" => {
-                let body = json!({"category": "mindfulness", "title": "sit", "active": false,
-                    "schedule": {"kind": "daily", "time": "09:00"}});
-                let theirs = format!("/v1/patients/{}/reminders", ana.id);
-                let made = match id {
-                    "list_reminders" => ana.post("/v1/reminders", &body).await,
-                    _ => bo.post(&theirs, &body).await,
-                };
-                id_of(&made.expect(201))
-            }
+            "list_reminders" | "list_patient_reminders" => self.reminder(id).await,
             "list_push_subscriptions" => {
                 let body = subscription(&format!("http://127.0.0.1:65530/{}", self.new_id()));
                 id_of(&ana.post("/v1/push/subscriptions", &body).await.expect(201))
@@ -316,17 +307,31 @@ impl World {
             ),
             "list_care_team" if number == 0 => return Uuid::nil(),
             "list_care_team" => return self.member().await.id,
-            "list_journal_shares" => {
-                ana.share(&self.about, &self.member().await, &json!({})).await.expect(200);
-                return Uuid::nil();
-            }
-            "list_goal_shares" => {
-                ana.share_goal(&self.about, &self.member().await, &json!({})).await.expect(200);
-                return Uuid::nil();
-            }
+            "list_journal_shares" | "list_goal_shares" => return self.share_with_another(id).await,
             other => return self.make_record(other, number).await,
         };
         made.parse().unwrap()
+    }
+
+    async fn reminder(&self, id: &str) -> String {
+        let (ana, bo) = (&self.ana, &self.bo);
+        let body = json!({"category": "mindfulness", "title": "sit", "active": false,
+            "schedule": {"kind": "daily", "time": "09:00"}});
+        let made = match id {
+            "list_reminders" => ana.post("/v1/reminders", &body).await,
+            _ => bo.post(&format!("/v1/patients/{}/reminders", ana.id), &body).await,
+        };
+        id_of(&made.expect(201))
+    }
+
+    async fn share_with_another(&self, id: &str) -> Uuid {
+        let (member, nothing_more) = (self.member().await, json!({}));
+        let shared = match id {
+            "list_journal_shares" => self.ana.share(&self.about, &member, &nothing_more).await,
+            _ => self.ana.share_goal(&self.about, &member, &nothing_more).await,
+        };
+        shared.expect(200);
+        Uuid::nil()
     }
 
     /// One row more in the database, older than all that were made outside.

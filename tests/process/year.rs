@@ -1,6 +1,6 @@
 //! A year of lives: summer time begins and ends, people travel, sessions move at any moment, phones change, push
 //! services refuse, and workers die in the middle of their work. No reminder is lost, none comes twice, none outside its
-//! window, and each that did not come says why. `AFTERGLOW_SOAK_YEARS` lives so many years with more people.
+//! window, and each that did not come says why. The long form (`just soak`) lives three years with more people.
 
 mod check;
 
@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::{
     harness::{Person, TestApp, both_engines},
     practice::{Practice, local, past_the_lease, register},
+    world::soak,
 };
 
 both_engines![a_year_loses_nothing_doubles_nothing_and_explains_the_rest];
@@ -73,8 +74,7 @@ fn time(hour: u32, minute: u32) -> NaiveTime {
 }
 
 async fn a_year_loses_nothing_doubles_nothing_and_explains_the_rest(app: TestApp) {
-    let years: i64 = std::env::var("AFTERGLOW_SOAK_YEARS").map_or(0, |years| years.parse().unwrap());
-    let (people, days) = if years > 0 { (8, 365 * years) } else { (2, 365) };
+    let (people, days) = soak((8, 3 * 365), (2, 365));
     app.clock.set(local("2026-01-10T09:00"));
     let mut year = Year::begin(&app, people).await;
     for _ in 0..days {
