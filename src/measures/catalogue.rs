@@ -3,10 +3,7 @@
 
 use std::{collections::BTreeMap, path::Path, sync::LazyLock};
 
-use super::{
-    check,
-    definition::{Kind, Measure},
-};
+use super::{check, definition::Measure};
 use crate::config::MeasuresConfig;
 
 /// The daily form. It is described here, and filled in as a check-in.
@@ -77,9 +74,9 @@ impl Catalogue {
     }
 }
 
-/// Our own forms, by id: those that are no published scale.
-pub fn own_forms() -> impl Iterator<Item = &'static Measure> {
-    MEASURES.values().filter(|measure| measure.kind != Kind::ValidatedScale)
+/// The forms that are part of the program, by id.
+pub fn embedded_forms() -> impl Iterator<Item = &'static Measure> {
+    MEASURES.values()
 }
 
 /// Every `.json` file of a folder, by its name without the ending.
@@ -130,7 +127,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::measures::definition::LicenceStatus;
+    use crate::measures::definition::{Kind, LicenceStatus};
 
     #[test]
     fn the_embedded_files_keep_every_rule_of_the_content() {
