@@ -17,6 +17,9 @@ mod m20261122_000011_plans;
 mod m20261122_000012_readiness;
 mod m20261123_000024_erasures;
 mod m20261123_000025_thresholds;
+mod m20261126_000035_session_requests;
+mod m20261126_000036_administrations;
+mod m20261126_000037_invitation_codes;
 
 pub struct Migrator;
 
@@ -38,6 +41,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000012_readiness::Migration),
             Box::new(m20261123_000024_erasures::Migration),
             Box::new(m20261123_000025_thresholds::Migration),
+            Box::new(m20261126_000035_session_requests::Migration),
+            Box::new(m20261126_000036_administrations::Migration),
+            Box::new(m20261126_000037_invitation_codes::Migration),
         ]
     }
 }

@@ -8,7 +8,7 @@ use entity::{
 };
 use sea_orm::{ConnectionTrait, EntityTrait, Set, sea_query::OnConflict};
 
-use super::Capabilities;
+use super::{Caller, Capabilities};
 use crate::{
     error::{ApiError, ApiResult},
     vault::{DataKey, KeyOwner, OwnerKind, Place, Vault, WrappedKey},
@@ -107,6 +107,12 @@ pub fn name_place(account: AccountId) -> Place {
 
 pub fn email_place(account: AccountId) -> Place {
     Place::new("accounts", "email_sealed", account)
+}
+
+/// The name of whoever calls.
+pub async fn own_name(conn: &impl ConnectionTrait, me: &Caller) -> ApiResult<String> {
+    let row = accounts::Entity::find_by_id(me.account).one(conn).await?.ok_or(ApiError::NotFound)?;
+    display_name(&row, &me.key)
 }
 
 /// An account's name, opened with its own key.

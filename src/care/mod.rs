@@ -5,6 +5,7 @@ mod access_log;
 mod clinic;
 mod dto;
 mod invitations;
+mod page;
 mod queries;
 mod routes;
 mod shared;
@@ -15,5 +16,5 @@ pub use clinic::{NewClinic, create_clinic, key as clinic_key, read as read_clini
 pub use invitations::create_invitation_row;
 pub use queries::{begin, end};
 pub use routes::router;
-pub use shared::{Scope, SharedPatient};
+pub use shared::{MedicalPatient, Scope, SharedPatient, TreatedPatient};
 pub use sharing::end_shares;

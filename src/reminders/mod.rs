@@ -2,6 +2,7 @@
 //! planned and what became of it. Whatever changes a session, a rule, a zone or a policy calls `replan_patient` in
 //! its own transaction.
 
+mod answers;
 mod comments;
 mod delivery;
 mod delivery_sync;
@@ -14,6 +15,7 @@ mod routes;
 pub mod rules;
 mod sync;
 
+pub use answers::{announce_answer, withdraw_offers};
 pub use comments::{announce_comment, withdraw_comments};
 pub use delivery::{DeliveryPolicy, parse_policy, router as delivery_router};
 pub use delivery_sync::DeliveryPolicies;
@@ -29,5 +31,7 @@ pub use sync::Reminders;
 pub const RULE: &str = "rule";
 /// `origin_kind` of a notification about a comment on a journal entry.
 pub const COMMENT: &str = "comment";
+/// `origin_kind` of a notification about the clinic's answer to a request.
+pub const REQUEST: &str = "request";
 /// `origin_kind` of a notification planned around a session.
 pub const SESSION: &str = "session";

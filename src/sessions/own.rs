@@ -22,7 +22,7 @@ use super::{queries, readiness};
 use crate::{
     accounts::Patient,
     app::AppState,
-    care::SharedPatient,
+    care::TreatedPatient,
     consents::{self, Purpose},
     db::WriteTx,
     error::{ApiError, ApiResult},
@@ -263,7 +263,7 @@ async fn put_session_readiness(
     responses((status = 200, body = SessionPreparation), Problems))]
 async fn get_session_preparation(
     State(app): State<AppState>,
-    shared: SharedPatient,
+    shared: TreatedPatient,
     PathId(id): PathId<SessionId>,
 ) -> ApiResult<Json<SessionPreparation>> {
     let locale = shared.therapist().locale.clone();

@@ -9,12 +9,14 @@
 mod harness;
 
 mod accounts;
+mod administration;
 mod attachments;
 mod attacks;
 mod authz;
 mod care;
 mod checkins;
 mod consents;
+mod content;
 mod erasure;
 mod goals;
 mod goals_shared;
@@ -36,6 +38,7 @@ mod reminders;
 mod safety;
 mod schema;
 mod sealing;
+mod session_requests;
 mod sessions;
 mod statements;
 mod sync;

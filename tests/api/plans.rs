@@ -181,7 +181,8 @@ async fn what_is_wrong_with_a_plan_is_named_and_nothing_is_written(app: TestApp)
     let mut body = plan("kap-weekly-4", "im");
     body["first_dosing_on"] = json!("2027-03-28");
     body["time"] = json!("02:30");
-    bo.post(&plans(&ana), &body).await.invalid("/time");
+    let problem = bo.post(&plans(&ana), &body).await.invalid("/time");
+    assert_eq!(problem["errors"][0]["code"], "local_time_gap");
     bo.post(&plans(&ana), &plan("home-sublingual-4", "oral-sublingual"))
         .await
         .refused(409, "template_switched_off");

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    authz::{assign, subscription},
+    authz::{administration, assign, subscription},
     harness::{Person, Reply, TestApp, both_engines, counted, email, id_of},
     openapi::{document, operations},
 };
@@ -65,17 +65,21 @@ const SIZES: &[(&str, usize, usize)] = &[
     ("list_measure_assignments", 10, 1_000),
     ("list_measure_responses", 10, 1_000),
     ("list_notifications", 10, 1_000),
+    ("list_patient_administration_versions", 5, 50),
     ("list_patient_goals", 10, 1_000),
     ("list_patient_measure_assignments", 10, 1_000),
     ("list_patient_measure_responses", 10, 1_000),
     ("list_patient_plans", 10, 1_000),
+    ("list_patient_session_requests", 10, 1_000),
     ("list_patient_sessions", 10, 1_000),
     ("list_plan_templates", 2, 20),
     ("list_plans", 10, 1_000),
     ("list_prompts", 10, 71),
     ("list_push_subscriptions", 10, 20),
     ("list_reminders", 10, 50),
+    ("list_session_administration_versions", 5, 50),
     ("list_session_readiness", 1, 6),
+    ("list_session_requests", 10, 1_000),
     ("list_sessions", 10, 1_000),
     ("list_shared_comments", 10, 1_000),
     ("list_shared_entries", 10, 1_000),
@@ -186,6 +190,11 @@ impl World {
         let about = match id {
             "list_journal_shares" => ana.entry("hers").await,
             "list_goal_shares" | "list_goal_progress" => ana.goal("hers").await,
+            "list_session_administration_versions" | "list_patient_administration_versions" => {
+                let sql = "UPDATE accounts SET capabilities = 'therapist medical' WHERE id = $1";
+                app.execute(sql, vec![bo.id.into()]).await;
+                id_of(&bo.schedule(&ana, "dosing", app.now()).await)
+            }
             other => records::about(app, (&ana, &bo), other).await,
         };
         Self { app: app.clone(), ana, bo, about, first: Uuid::nil() }
@@ -201,7 +210,8 @@ impl World {
             .is_some_and(|all| all.iter().any(|one| one["name"] == "limit"));
         let path = if pages { format!("{path}?limit=100") } else { path };
         let path = if id == "search_journal_entries" { format!("{path}&q=hers") } else { path };
-        let theirs = ["list_invitations", "list_plan_templates"].contains(&id);
+        let theirs =
+            ["list_invitations", "list_plan_templates", "list_patient_session_requests"].contains(&id);
         let who = match id {
             "list_staff" => self.app.admin().await,
             _ if theirs || operation.path.contains("patient_id") => self.bo.clone(),
@@ -257,6 +267,11 @@ impl World {
             "list_sessions" | "list_patient_sessions" => {
                 id_of(&bo.schedule(ana, "group", self.app.now() + Duration::days(20)).await)
             }
+            "list_session_requests" | "list_patient_session_requests" => self.request().await,
+            "list_session_administration_versions" | "list_patient_administration_versions" => {
+                self.correction(number).await;
+                return Uuid::nil();
+            }
             "list_notifications" => return self.notification().await,
             "list_reminders" => {
                 let body = json!({"category": "mindfulness", "title": "sit", "active": false,
@@ -311,6 +326,9 @@ impl World {
             "list_goals" | "list_patient_goals" => &[("goals", "id", &[("created_at", time)])],
             "list_goal_progress" => &[("goal_progress", "id", &[("created_at", time)])],
             "list_sessions" | "list_patient_sessions" => &[("sessions", "id", &[("starts_at", time)])],
+            "list_session_requests" | "list_patient_session_requests" => {
+                &[("session_requests", "id", &[("created_at", time)])]
+            }
             "list_notifications" => &[("notifications", "id", &[("due_at", time), ("slot", slot)])],
             other => return self.copy_record(other, number, time).await,
         };
@@ -370,6 +388,29 @@ impl World {
         let mut member = self.app.anon();
         member.id = id;
         member
+    }
+
+    /// One more request, though only a few may wait at a time.
+    async fn request(&self) -> String {
+        let states = async |state: &str| {
+            let sql = "UPDATE session_requests SET state = $1 WHERE patient_id = $2";
+            self.app.execute(sql, vec![state.into(), self.ana.id.into()]).await;
+        };
+        states("withdrawn").await;
+        let made = self.ana.post("/v1/sessions/requests", &json!({"kind": "new"})).await.expect(201);
+        states("open").await;
+        id_of(&made)
+    }
+
+    /// One more version of what was given.
+    async fn correction(&self, number: usize) {
+        let mut body = administration(self.app.now());
+        if number == 0 {
+            body.as_object_mut().unwrap().remove("correction");
+        }
+        let path = format!("/v1/sessions/{}/administration", self.about);
+        let put = self.bo.request(axum::http::Method::PUT, &path).await.if_match(number as i64);
+        put.json(&body).send().await.expect(200);
     }
 
     /// The one notification that all others are copies of.
