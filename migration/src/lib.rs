@@ -20,6 +20,7 @@ mod m20261123_000025_thresholds;
 mod m20261126_000035_session_requests;
 mod m20261126_000036_administrations;
 mod m20261126_000037_invitation_codes;
+mod m20261126_000050_past_window;
 
 pub struct Migrator;
 
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000035_session_requests::Migration),
             Box::new(m20261126_000036_administrations::Migration),
             Box::new(m20261126_000037_invitation_codes::Migration),
+            Box::new(m20261126_000050_past_window::Migration),
         ]
     }
 }

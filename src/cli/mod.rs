@@ -14,6 +14,7 @@ use crate::{
 mod admin;
 mod keys;
 mod openapi;
+mod reminders;
 mod seed;
 mod serve;
 mod start;
@@ -47,6 +48,8 @@ enum Command {
     Keys(keys::KeysArgs),
     /// Make clinics and their first admins.
     Admin(admin::AdminArgs),
+    /// Ask what became of a reminder.
+    Reminders(reminders::RemindersArgs),
 }
 
 /// What ends a command.
@@ -99,6 +102,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Migrate => start::migrate_only(config).await,
         Command::Seed(args) => seeded(config, args).await,
         Command::Admin(args) => admin::run(config, args).await,
+        Command::Reminders(args) => reminders::run(config, args).await,
         Command::Openapi | Command::Demo(_) | Command::Keys(_) => Ok(()),
     }
 }

@@ -61,10 +61,11 @@ fn numbers(config: &Config, problems: &mut Problems) {
         8 * auth.argon2_parallelism.min(64)..=4_194_304,
     );
     within(problems, "auth.argon2_concurrency", auth.argon2_concurrency, 1..=256);
-    within(problems, "push.batch_size", config.push.batch_size, 1..=500);
+    within(problems, "push.batch_size", config.push.batch_size, 1..=1_000);
     within(problems, "push.per_origin_concurrency", config.push.per_origin_concurrency, 1..=1_000);
     within(problems, "scheduler.poll_seconds", config.scheduler.poll_seconds, 1..=300);
     within(problems, "scheduler.lease_seconds", config.scheduler.lease_seconds, 15..=3_600);
+    within(problems, "scheduler.ledger_days", config.scheduler.ledger_days, 90..=36_500);
     within(problems, "attachments.patient_mib", config.attachments.patient_mib, 20..=1_048_576);
 }
 

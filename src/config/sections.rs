@@ -203,8 +203,8 @@ impl Default for PushConfig {
             allow_loopback: false,
             any_public: false,
             extra_hosts: Vec::new(),
-            batch_size: 200,
-            per_origin_concurrency: 16,
+            batch_size: 500,
+            per_origin_concurrency: 256,
         }
     }
 }
@@ -217,11 +217,13 @@ pub struct SchedulerConfig {
     pub poll_seconds: u64,
     /// A worker that died gives up its claim after so many seconds.
     pub lease_seconds: i64,
+    /// How many days the ledger remembers a notification that is over.
+    pub ledger_days: i64,
 }
 
 impl Default for SchedulerConfig {
     fn default() -> Self {
-        Self { poll_seconds: 5, lease_seconds: 60 }
+        Self { poll_seconds: 5, lease_seconds: 60, ledger_days: 730 }
     }
 }
 

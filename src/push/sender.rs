@@ -93,7 +93,8 @@ impl Sender {
             sealer: Box::new(NativeSealer),
             payloads: PayloadBuilder::new(&config.app_url)?,
             transport: Box::new(HttpTransport::new(options)?),
-            slots: OriginSlots::new(push.per_origin_concurrency),
+            // One service that hangs must not take up everything that may be under way, which is a few batches.
+            slots: OriginSlots::new(push.per_origin_concurrency.min(push.batch_size as usize)),
             breakers: Breakers::new(BreakerPolicy::default()),
             topic_key,
         })
@@ -122,22 +123,40 @@ impl Sender {
         })
     }
 
-    /// One attempt at one device. Waits for a place at its origin, and not at all while that origin refuses us.
+    /// One attempt at one device. Waits a little for a place at its origin, and not at all while that origin refuses us.
     pub async fn send(&self, now: DateTime<Utc>, target: &Target, message: &Message) -> Outcome {
+        let full = Outcome::Retry { after: None, why: RetryKind::Throttled };
+        self.send_unless(now, target, message, std::future::pending()).await.unwrap_or(full)
+    }
+
+    /// The same for whoever does not wait for ever: nothing, and nothing was sent, if its push service has no place
+    /// or `give_up` comes before one.
+    pub async fn send_unless(
+        &self,
+        now: DateTime<Utc>,
+        target: &Target,
+        message: &Message,
+        give_up: impl Future<Output = ()>,
+    ) -> Option<Outcome> {
         let Some((request, origin)) = self.request(now, target, message) else {
-            return Outcome::OurFault { status: None, why: FaultKind::Unbuildable };
+            return Some(Outcome::OurFault { status: None, why: FaultKind::Unbuildable });
         };
-        let _place = self.slots.enter(&origin).await;
+        let _place = self.slots.enter(&origin, give_up).await?;
         // Asked once there is a place: the breaker may have opened while this one waited.
         if let Some(until) = self.breakers.open_until(&origin, now) {
-            return Outcome::Retry { after: (until - now).to_std().ok(), why: RetryKind::Throttled };
+            return Some(Outcome::Retry { after: (until - now).to_std().ok(), why: RetryKind::Throttled });
         }
         let outcome = classify(&self.transport.post(request).await, now);
         if self.breakers.record(&origin, target.subscription.0, &outcome, now) {
             tracing::error!("a push service refuses us; it is left alone for a while");
             metrics::counter!("push_breaker_opened_total").increment(1);
         }
-        outcome
+        Some(outcome)
+    }
+
+    /// How many push services are left alone at present.
+    pub fn open_breakers(&self, now: DateTime<Utc>) -> usize {
+        self.breakers.open(now)
     }
 
     fn request(

@@ -11,10 +11,11 @@ use entity::{
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
-    Statement, Value,
+    Statement,
 };
 use uuid::Uuid;
 
+use super::many::Ids;
 use crate::{
     app::AppState,
     consents::Purpose,
@@ -77,9 +78,11 @@ struct AccountRow {
 #[derive(FromQueryResult)]
 struct SentRow {
     recipient_id: AccountId,
+    id: NotificationId,
     local_date: chrono::NaiveDate,
     routine: bool,
-    sent: i64,
+    due_at: DateTime<Utc>,
+    sent: bool,
 }
 
 impl Facts {
@@ -110,6 +113,7 @@ impl Facts {
         let mut ids: Vec<Uuid> = batch.iter().map(|row| row.recipient_id.0).collect();
         ids.sort_unstable();
         ids.dedup();
+        let ids = Ids::new(app.db.engine(), ids);
         let mut facts = Self {
             now,
             recipients: accounts(app, &ids).await?,
@@ -132,12 +136,12 @@ impl Facts {
         }
     }
 
-    async fn add_care(&mut self, conn: &impl ConnectionTrait, ids: &[Uuid]) -> Result<(), DbErr> {
+    async fn add_care(&mut self, conn: &impl ConnectionTrait, ids: &Ids) -> Result<(), DbErr> {
         let cared: Vec<PatientId> = care_relations::Entity::find()
             .select_only()
             .column(care_relations::Column::PatientId)
             .distinct()
-            .filter(care_relations::Column::PatientId.is_in(ids.iter().copied()))
+            .filter(ids.among("patient_id"))
             .filter(care_relations::Column::EndedAt.is_null())
             .into_tuple()
             .all(conn)
@@ -146,7 +150,7 @@ impl Facts {
             self.each(patient, |recipient| recipient.in_care = true);
         }
         let consents = consents::Entity::find()
-            .filter(consents::Column::PatientId.is_in(ids.iter().copied()))
+            .filter(ids.among("patient_id"))
             .filter(consents::Column::Purpose.eq(Purpose::Reminders.as_str()))
             .order_by_asc(consents::Column::GivenAt)
             .all(conn)
@@ -163,7 +167,7 @@ impl Facts {
     async fn add_done(
         &mut self,
         conn: &impl ConnectionTrait,
-        ids: &[Uuid],
+        ids: &Ids,
         batch: &[notifications::Model],
     ) -> Result<(), DbErr> {
         if !batch.iter().any(super::recheck::may_be_done) {
@@ -174,7 +178,7 @@ impl Facts {
             .select_only()
             .column(checkins::Column::PatientId)
             .distinct()
-            .filter(checkins::Column::PatientId.is_in(ids.iter().copied()))
+            .filter(ids.among("patient_id"))
             .filter(checkins::Column::TakenAt.gt(since))
             .into_tuple()
             .all(conn)
@@ -186,7 +190,7 @@ impl Facts {
             .select_only()
             .columns([journal_entries::Column::PatientId, journal_entries::Column::TemplateId])
             .distinct()
-            .filter(journal_entries::Column::PatientId.is_in(ids.iter().copied()))
+            .filter(ids.among("patient_id"))
             .filter(journal_entries::Column::CreatedAt.gt(since))
             .into_tuple()
             .all(conn)
@@ -199,12 +203,12 @@ impl Facts {
         self.add_measures(conn, ids).await
     }
 
-    async fn add_measures(&mut self, conn: &impl ConnectionTrait, ids: &[Uuid]) -> Result<(), DbErr> {
+    async fn add_measures(&mut self, conn: &impl ConnectionTrait, ids: &Ids) -> Result<(), DbErr> {
         let answered: Vec<(PatientId, String)> = measure_responses::Entity::find()
             .select_only()
             .columns([measure_responses::Column::PatientId, measure_responses::Column::MeasureId])
             .distinct()
-            .filter(measure_responses::Column::PatientId.is_in(ids.iter().copied()))
+            .filter(ids.among("patient_id"))
             .filter(measure_responses::Column::TakenAt.gt(self.now - DAY))
             .into_tuple()
             .all(conn)
@@ -218,7 +222,7 @@ impl Facts {
             .select_only()
             .column(measure_assignments::Column::PatientId)
             .distinct()
-            .filter(measure_assignments::Column::PatientId.is_in(ids.iter().copied()))
+            .filter(ids.among("patient_id"))
             .filter(measure_assignments::Column::State.eq("open"))
             .filter(measure_assignments::Column::OpensAt.lte(self.now))
             .into_tuple()
@@ -233,14 +237,14 @@ impl Facts {
     async fn add_sessions(
         &mut self,
         conn: &impl ConnectionTrait,
-        ids: &[Uuid],
+        ids: &Ids,
         batch: &[notifications::Model],
     ) -> Result<(), DbErr> {
         let needed = batch.iter().any(|row| row.origin_kind == SESSION);
         // A standing rule only asks what hushes it; that is at most a day away.
         let tail = if needed { SESSION_TAIL } else { DAY * 2 };
         let rows = sessions::Entity::find()
-            .filter(sessions::Column::PatientId.is_in(ids.iter().copied()))
+            .filter(ids.among("patient_id"))
             .filter(sessions::Column::EndsAt.gt(self.now - tail))
             .order_by_asc(sessions::Column::StartsAt)
             .all(conn)
@@ -257,26 +261,30 @@ impl Facts {
     async fn add_sent(
         &mut self,
         conn: &impl ConnectionTrait,
-        ids: &[Uuid],
+        ids: &Ids,
         batch: &[notifications::Model],
     ) -> Result<(), DbErr> {
         if batch.iter().all(|row| row.priority == "high") {
             return Ok(());
         }
-        let mut values: Vec<Value> = vec![(self.now - DAY * 2).into()];
-        let list = placeholders(&mut values, ids);
         let sql = format!(
-            "SELECT recipient_id, local_date, routine, COUNT(*) AS sent FROM notifications \
-             WHERE recipient_id IN ({list}) AND due_at > $1 AND state = 'accepted' AND priority <> 'high' \
-             GROUP BY recipient_id, local_date, routine"
+            "SELECT recipient_id, id, local_date, routine, due_at, state = 'accepted' AS sent FROM notifications \
+             WHERE {} AND due_at > $2 AND state IN ('accepted','claimed') AND priority <> 'high'",
+            ids.hold("recipient_id", 1)
         );
+        let values = [ids.value(), (self.now - DAY * 2).into()];
         let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
+        let first = first_of_each(batch);
         for row in SentRow::find_by_statement(statement).all(conn).await? {
-            self.each(PatientId(row.recipient_id.0), |recipient| {
-                let (all, routine) = recipient.sent.entry(row.local_date).or_default();
-                *all += row.sent;
-                *routine += if row.routine { row.sent } else { 0 };
-            });
+            // Another batch's that is earlier than all of this one's goes first, and counts; a later one counts these.
+            let earlier = first.get(&row.recipient_id).is_some_and(|first| (row.due_at, row.id) < *first);
+            if row.sent || earlier {
+                self.each(PatientId(row.recipient_id.0), |recipient| {
+                    let (all, routine) = recipient.sent.entry(row.local_date).or_default();
+                    *all += 1;
+                    *routine += i64::from(row.routine);
+                });
+            }
         }
         Ok(())
     }
@@ -284,7 +292,7 @@ impl Facts {
     async fn add_rules(
         &mut self,
         conn: &impl ConnectionTrait,
-        ids: &[Uuid],
+        ids: &Ids,
         batch: &[notifications::Model],
     ) -> Result<(), DbErr> {
         let rules: Vec<Uuid> =
@@ -293,8 +301,8 @@ impl Facts {
             return Ok(());
         }
         let rows = reminders::Entity::find()
-            .filter(reminders::Column::PatientId.is_in(ids.iter().copied()))
-            .filter(reminders::Column::Id.is_in(rules))
+            .filter(ids.among("patient_id"))
+            .filter(ids.like(rules).among("id"))
             .all(conn)
             .await?;
         self.rules = rows.into_iter().map(|row| ((row.patient_id, row.id.0), row)).collect();
@@ -304,26 +312,25 @@ impl Facts {
     async fn add_devices(
         &mut self,
         conn: &impl ConnectionTrait,
-        ids: &[Uuid],
+        ids: &Ids,
         batch: &[notifications::Model],
     ) -> Result<(), DbErr> {
         let rows = push_subscriptions::Entity::find()
-            .filter(push_subscriptions::Column::AccountId.is_in(ids.iter().copied()))
+            .filter(ids.among("account_id"))
             .filter(push_subscriptions::Column::State.eq("active"))
             .all(conn)
             .await?;
         for row in rows {
             self.each(PatientId(row.account_id.0), |recipient| recipient.subscriptions.push(row));
         }
-        let again: Vec<NotificationId> =
-            batch.iter().filter(|row| row.attempts > 1).map(|row| row.id).collect();
+        let again: Vec<Uuid> = batch.iter().filter(|row| row.attempts > 1).map(|row| row.id.0).collect();
         if again.is_empty() {
             return Ok(());
         }
         use entity::deliveries::{Column, Entity};
         let taken = Entity::find()
-            .filter(Column::RecipientId.is_in(ids.iter().copied()))
-            .filter(Column::NotificationId.is_in(again))
+            .filter(ids.among("recipient_id"))
+            .filter(ids.like(again).among("notification_id"))
             .filter(Column::Outcome.eq("accepted"))
             .all(conn)
             .await?;
@@ -332,23 +339,25 @@ impl Facts {
     }
 }
 
-/// `$n` for each id, appended to `values`.
-fn placeholders(values: &mut Vec<Value>, ids: &[Uuid]) -> String {
-    let first = values.len() + 1;
-    values.extend(ids.iter().map(|id| Value::from(*id)));
-    (first..first + ids.len()).map(|n| format!("${n}")).collect::<Vec<_>>().join(",")
+/// The earliest of each recipient in a batch.
+fn first_of_each(batch: &[notifications::Model]) -> HashMap<AccountId, (DateTime<Utc>, NotificationId)> {
+    let mut first = HashMap::new();
+    for row in batch {
+        let at = (row.due_at, row.id);
+        first.entry(row.recipient_id).and_modify(|first| *first = at.min(*first)).or_insert(at);
+    }
+    first
 }
 
-async fn accounts(app: &AppState, ids: &[Uuid]) -> ApiResult<HashMap<AccountId, Recipient>> {
+async fn accounts(app: &AppState, ids: &Ids) -> ApiResult<HashMap<AccountId, Recipient>> {
     let conn = app.db.reader();
-    let mut values = Vec::new();
-    let list = placeholders(&mut values, ids);
     let sql = format!(
         "SELECT a.id, a.zone, a.locale, p.policy, p.paused_until, k.kek_id, k.generation, k.wrapped FROM accounts a \
          JOIN data_keys k ON k.owner_kind = 'patient' AND k.owner_id = a.id \
-         LEFT JOIN delivery_policies p ON p.patient_id = a.id WHERE a.id IN ({list}) AND a.state = 'active'"
+         LEFT JOIN delivery_policies p ON p.patient_id = a.id WHERE {} AND a.state = 'active'",
+        ids.hold("a.id", 1)
     );
-    let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
+    let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, [ids.value()]);
     let rows = AccountRow::find_by_statement(statement).all(conn).await?;
     Ok(rows.into_iter().filter_map(|row| Some((row.id, recipient(app, row)?))).collect())
 }
