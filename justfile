@@ -8,6 +8,10 @@ demo:
 test:
     cargo test --workspace
 
+# The long forms of the tests that kill, freeze and race; about an hour.
+soak:
+    AFTERGLOW_SOAK=1 cargo test --test process -- --nocapture
+
 # What a change has to pass before it is sent.
 lint:
     cargo fmt --all --check

@@ -15,10 +15,16 @@ mod child;
 mod practice;
 mod world;
 
+mod batches;
 mod kill9;
 mod ledger;
 mod measures;
 mod month;
+mod operations;
+mod outages;
+mod points;
+mod races;
+mod replicas;
 mod scheduler;
 mod sessions;
 mod startup;
