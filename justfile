@@ -10,7 +10,7 @@ test:
 
 # The long forms of the tests that kill, freeze, race and live for years; about an hour.
 soak:
-    AFTERGLOW_SOAK=1 cargo test --test process -- --nocapture
+    AFTERGLOW_SOAK=1 cargo test --test process -- --nocapture --include-ignored
 
 # What a change has to pass before it is sent.
 lint:
