@@ -30,7 +30,13 @@ async fn request(app: &TestApp, operation: &Operation) -> Request {
     } else {
         &ana
     };
-    let therapists = ["update_session", "sign_form_thresholds", "offer_session", "decline_session_request"];
+    let therapists = [
+        "update_session",
+        "sign_form_thresholds",
+        "offer_session",
+        "decline_session_request",
+        "put_entry_review",
+    ];
     let who = if therapists.contains(&operation.id.as_str()) { &bo } else { who };
     let mia = app.medical("mia").await;
     let who = if operation.id == "put_session_administration" { &mia } else { who };
