@@ -20,7 +20,10 @@ mod m20261123_000025_thresholds;
 mod m20261126_000035_session_requests;
 mod m20261126_000036_administrations;
 mod m20261126_000037_invitation_codes;
+mod m20261126_000040_standing;
+mod m20261126_000041_timeline;
 mod m20261126_000050_past_window;
+mod m20261126_000070_review;
 
 pub struct Migrator;
 
@@ -45,7 +48,10 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000035_session_requests::Migration),
             Box::new(m20261126_000036_administrations::Migration),
             Box::new(m20261126_000037_invitation_codes::Migration),
+            Box::new(m20261126_000040_standing::Migration),
+            Box::new(m20261126_000041_timeline::Migration),
             Box::new(m20261126_000050_past_window::Migration),
+            Box::new(m20261126_000070_review::Migration),
         ]
     }
 }

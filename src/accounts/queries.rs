@@ -94,7 +94,12 @@ async fn create_patient(
 ) -> ApiResult<()> {
     let (_, record) = vault.create(KeyOwner::new(OwnerKind::ClinicRecord, patient));
     data_keys::Entity::insert(record.into_row(now)).exec_without_returning(conn).await?;
-    let row = patients::ActiveModel { patient_id: Set(patient), sync_seq: Set(0), sync_floor: Set(0) };
+    let row = patients::ActiveModel {
+        patient_id: Set(patient),
+        sync_seq: Set(0),
+        sync_floor: Set(0),
+        timeline_version: Set(0),
+    };
     patients::Entity::insert(row).exec_without_returning(conn).await?;
     let since = zone_history::ActiveModel { patient_id: Set(patient), from_at: Set(now), zone: Set(zone) };
     zone_history::Entity::insert(since).exec_without_returning(conn).await?;

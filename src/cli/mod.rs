@@ -18,6 +18,7 @@ mod reminders;
 mod seed;
 mod serve;
 mod start;
+mod vapid;
 
 /// Companion backend for ketamine-assisted psychotherapy.
 #[derive(Debug, Parser)]
@@ -93,7 +94,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         return crate::demo::run(args).await;
     }
     if let Command::Keys(args) = cli.command {
-        return keys::run(args);
+        return keys::run(args, cli.config.as_deref()).await;
     }
     let config = Config::load(cli.config.as_deref())?;
     match cli.command {

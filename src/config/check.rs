@@ -18,6 +18,7 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
     addresses(config, problems);
     database(config, problems);
     push(config, problems);
+    apns(config, problems);
     if EnvFilter::try_new(&config.log.filter).is_err() {
         problems.add("log.filter", "is not a filter; write for instance info,afterglow=debug");
     }
@@ -134,6 +135,27 @@ fn push(config: &Config, problems: &mut Problems) {
             "push.extra_hosts",
             "must be host names such as push.example.org, without scheme, port or path",
         );
+    }
+}
+
+/// What Apple's service needs beside the key.
+fn apns(config: &Config, problems: &mut Problems) {
+    let apns = &config.apns;
+    if apns.key_file.as_os_str().is_empty() {
+        return;
+    }
+    let plain = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
+    };
+    let settings = [
+        ("apns.key_id", &apns.key_id, "must name the key, such as ABC123DEFG"),
+        ("apns.team_id", &apns.team_id, "must name the team at Apple, such as DEF123GHIJ"),
+        ("apns.bundle_id", &apns.bundle_id, "must name the app, such as org.example.afterglow"),
+    ];
+    for (setting, text, advice) in settings {
+        if !plain(text) {
+            problems.add(setting, advice);
+        }
     }
 }
 

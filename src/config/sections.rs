@@ -209,6 +209,50 @@ impl Default for PushConfig {
     }
 }
 
+/// `[apns]`: pushes to iPhone apps from the store. Off without a key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ApnsConfig {
+    /// The signing key that Apple gives out (`AuthKey_….p8`). Empty: off.
+    pub key_file: PathBuf,
+    /// The key's name.
+    pub key_id: String,
+    /// The team it belongs to.
+    pub team_id: String,
+    /// The app.
+    pub bundle_id: String,
+    /// Apple's service, or its sandbox.
+    pub url: String,
+}
+
+impl Default for ApnsConfig {
+    fn default() -> Self {
+        Self {
+            key_file: PathBuf::new(),
+            key_id: String::new(),
+            team_id: String::new(),
+            bundle_id: String::new(),
+            url: "https://api.push.apple.com".to_owned(),
+        }
+    }
+}
+
+/// `[fcm]`: pushes to Android apps that use Firebase. Off without a service account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FcmConfig {
+    /// The JSON file of a service account. Empty: off.
+    pub service_account_file: PathBuf,
+    /// Google's service.
+    pub url: String,
+}
+
+impl Default for FcmConfig {
+    fn default() -> Self {
+        Self { service_account_file: PathBuf::new(), url: "https://fcm.googleapis.com".to_owned() }
+    }
+}
+
 /// `[scheduler]`: the loop that sends reminders.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

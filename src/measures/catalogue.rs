@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeMap, path::Path, sync::LazyLock};
 
-use super::{check, definition::Measure};
+use super::{
+    check,
+    definition::{Measure, SafetyRule},
+};
 use crate::config::MeasuresConfig;
 
 /// The daily form. It is described here, and filled in as a check-in.
@@ -64,6 +67,11 @@ impl Catalogue {
 
     pub fn find(&self, id: &str) -> Option<&Measure> {
         MEASURES.get(id).or_else(|| self.installed.get(id))
+    }
+
+    /// The rule of that id, whichever questionnaire has it.
+    pub fn rule(&self, id: &str) -> Option<&SafetyRule> {
+        MEASURES.values().chain(self.installed.values()).find_map(|measure| measure.rule(id))
     }
 
     /// All of them, by id.

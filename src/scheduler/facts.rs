@@ -15,64 +15,29 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::many::Ids;
+use super::{
+    many::Ids,
+    recipient::{Recipient, accounts},
+};
 use crate::{
     app::AppState,
     consents::Purpose,
     error::ApiResult,
-    reminders::rules::{
-        localtime::Zone,
-        policy::{HushWindow, Policy},
-    },
-    reminders::{RULE, SESSION, hush_windows, parse_policy},
-    vault::{DataKey, KeyOwner, OwnerKind, WrappedKey},
+    reminders::{RULE, SESSION, SNOOZE, Streaks, hush_windows, streaks},
 };
 
 /// How far back a finished session still matters: the longest offset after one is a month.
 const SESSION_TAIL: Duration = Duration::days(45);
 const DAY: Duration = Duration::hours(24);
 
-/// One recipient as of now.
-pub struct Recipient {
-    pub zone: Zone,
-    pub locale: String,
-    pub policy: Policy,
-    pub key: Option<DataKey>,
-    pub in_care: bool,
-    pub consent_withdrawn: bool,
-    pub sessions: Vec<sessions::Model>,
-    pub hush: Vec<HushWindow>,
-    pub checked_in: bool,
-    /// Whether something that was asked for is still to be filled in.
-    pub measures_open: bool,
-    /// Questionnaires filled in in the last day.
-    pub answered: HashSet<String>,
-    /// Templates of journal entries written in the last day.
-    pub wrote: HashSet<String>,
-    pub subscriptions: Vec<push_subscriptions::Model>,
-    /// Sent today by local date: normal and low ones, and the routine ones among them.
-    pub sent: HashMap<chrono::NaiveDate, (i64, i64)>,
-}
-
 /// Everything the batch is judged by.
 pub struct Facts {
     pub now: DateTime<Utc>,
     recipients: HashMap<AccountId, Recipient>,
     rules: HashMap<(PatientId, Uuid), reminders::Model>,
+    ignored: Streaks,
     /// Devices that have already taken a notification that is tried again.
     pub delivered: HashSet<(NotificationId, Uuid)>,
-}
-
-#[derive(FromQueryResult)]
-struct AccountRow {
-    id: AccountId,
-    zone: String,
-    locale: String,
-    policy: Option<String>,
-    paused_until: Option<DateTime<Utc>>,
-    kek_id: String,
-    generation: i32,
-    wrapped: Vec<u8>,
 }
 
 #[derive(FromQueryResult)]
@@ -96,9 +61,14 @@ impl Facts {
         self.rules.get(&(row.subject_patient_id, row.origin_id))
     }
 
+    /// How many of a rule's last occurrences were ignored in a row.
+    pub fn ignored(&self, rule: &reminders::Model) -> i32 {
+        self.ignored.of(rule)
+    }
+
     /// Counts one that is about to be sent, so that the cap also holds within a batch.
     pub fn count(&mut self, row: &notifications::Model) {
-        if row.priority == "high" {
+        if row.priority == "high" || row.origin_kind == SNOOZE {
             return;
         }
         self.each(row.subject_patient_id, |recipient| {
@@ -116,8 +86,9 @@ impl Facts {
         let ids = Ids::new(app.db.engine(), ids);
         let mut facts = Self {
             now,
-            recipients: accounts(app, &ids).await?,
+            recipients: accounts(app, &ids, now).await?,
             rules: HashMap::new(),
+            ignored: Streaks::default(),
             delivered: HashSet::new(),
         };
         let conn = app.db.reader();
@@ -125,12 +96,13 @@ impl Facts {
         facts.add_done(conn, &ids, batch).await?;
         facts.add_sessions(conn, &ids, batch).await?;
         facts.add_sent(conn, &ids, batch).await?;
+        facts.add_expected(conn, &ids, batch).await?;
         facts.add_rules(conn, &ids, batch).await?;
         facts.add_devices(conn, &ids, batch).await?;
         Ok(facts)
     }
 
-    fn each(&mut self, patient: PatientId, change: impl FnOnce(&mut Recipient)) {
+    pub fn each(&mut self, patient: PatientId, change: impl FnOnce(&mut Recipient)) {
         if let Some(recipient) = self.recipients.get_mut(&patient.into()) {
             change(recipient);
         }
@@ -240,7 +212,7 @@ impl Facts {
         ids: &Ids,
         batch: &[notifications::Model],
     ) -> Result<(), DbErr> {
-        let needed = batch.iter().any(|row| row.origin_kind == SESSION);
+        let needed = batch.iter().any(|row| matches!(row.origin_kind.as_str(), SESSION | SNOOZE));
         // A standing rule only asks what hushes it; that is at most a day away.
         let tail = if needed { SESSION_TAIL } else { DAY * 2 };
         let rows = sessions::Entity::find()
@@ -253,7 +225,7 @@ impl Facts {
             self.each(row.patient_id, |recipient| recipient.sessions.push(row));
         }
         for recipient in self.recipients.values_mut() {
-            recipient.hush = hush_windows(&recipient.sessions);
+            recipient.hush = hush_windows(&recipient.sessions, recipient.timeline.hush_margin);
         }
         Ok(())
     }
@@ -269,7 +241,8 @@ impl Facts {
         }
         let sql = format!(
             "SELECT recipient_id, id, local_date, routine, due_at, state = 'accepted' AS sent FROM notifications \
-             WHERE {} AND due_at > $2 AND state IN ('accepted','claimed') AND priority <> 'high'",
+             WHERE {} AND due_at > $2 AND state IN ('accepted','claimed') AND priority <> 'high' \
+             AND origin_kind <> 'snooze'",
             ids.hold("recipient_id", 1)
         );
         let values = [ids.value(), (self.now - DAY * 2).into()];
@@ -294,9 +267,9 @@ impl Facts {
         conn: &impl ConnectionTrait,
         ids: &Ids,
         batch: &[notifications::Model],
-    ) -> Result<(), DbErr> {
-        let rules: Vec<Uuid> =
-            batch.iter().filter(|row| row.origin_kind == RULE).map(|row| row.origin_id).collect();
+    ) -> ApiResult<()> {
+        let ruled = batch.iter().filter(|row| matches!(row.origin_kind.as_str(), RULE | SNOOZE));
+        let rules: Vec<Uuid> = ruled.map(|row| row.origin_id).collect();
         if rules.is_empty() {
             return Ok(());
         }
@@ -306,6 +279,7 @@ impl Facts {
             .all(conn)
             .await?;
         self.rules = rows.into_iter().map(|row| ((row.patient_id, row.id.0), row)).collect();
+        self.ignored = streaks(conn, self.rules.values(), self.now).await?;
         Ok(())
     }
 
@@ -347,42 +321,4 @@ fn first_of_each(batch: &[notifications::Model]) -> HashMap<AccountId, (DateTime
         first.entry(row.recipient_id).and_modify(|first| *first = at.min(*first)).or_insert(at);
     }
     first
-}
-
-async fn accounts(app: &AppState, ids: &Ids) -> ApiResult<HashMap<AccountId, Recipient>> {
-    let conn = app.db.reader();
-    let sql = format!(
-        "SELECT a.id, a.zone, a.locale, p.policy, p.paused_until, k.kek_id, k.generation, k.wrapped FROM accounts a \
-         JOIN data_keys k ON k.owner_kind = 'patient' AND k.owner_id = a.id \
-         LEFT JOIN delivery_policies p ON p.patient_id = a.id WHERE {} AND a.state = 'active'",
-        ids.hold("a.id", 1)
-    );
-    let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, [ids.value()]);
-    let rows = AccountRow::find_by_statement(statement).all(conn).await?;
-    Ok(rows.into_iter().filter_map(|row| Some((row.id, recipient(app, row)?))).collect())
-}
-
-fn recipient(app: &AppState, row: AccountRow) -> Option<Recipient> {
-    let wrapped = WrappedKey {
-        owner: KeyOwner::new(OwnerKind::Patient, row.id),
-        kek_id: row.kek_id,
-        generation: row.generation,
-        wrapped: row.wrapped,
-    };
-    Some(Recipient {
-        zone: Zone::parse(&row.zone).ok()?,
-        locale: row.locale,
-        policy: parse_policy(row.policy.as_deref(), row.paused_until),
-        key: app.vault.unwrap(&wrapped).ok(),
-        in_care: false,
-        consent_withdrawn: false,
-        sessions: Vec::new(),
-        hush: Vec::new(),
-        checked_in: false,
-        measures_open: false,
-        answered: HashSet::new(),
-        wrote: HashSet::new(),
-        subscriptions: Vec::new(),
-        sent: HashMap::new(),
-    })
 }

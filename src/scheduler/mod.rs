@@ -2,6 +2,8 @@
 //! transaction, record what became of it and plan what follows. Any number of processes may do this at once: a claim
 //! is a lease with a fence, and a worker that overslept its lease changes nothing any more.
 
+mod bundle;
+mod caps;
 mod claim;
 mod explain;
 mod facts;
@@ -9,6 +11,7 @@ mod many;
 mod nudge;
 mod pipeline;
 mod recheck;
+mod recipient;
 mod record;
 mod runner;
 mod send;
@@ -75,8 +78,9 @@ pub async fn tick_of(app: &AppState, most: u32) -> ApiResult<TickReport> {
     let mut facts = facts::Facts::load(app, &batch).await?;
     let (sending, ended) = send::sort_out(&mut facts, batch);
     let (facts, never) = (Arc::new(facts), CancellationToken::new());
-    let sent = sending.into_iter().map(|row| send::send_one(app, facts.clone(), row, &never));
-    let mut outcomes = join_all(sent).await;
+    let sent =
+        bundle::bundles(sending).into_iter().map(|bundle| send::send_bundle(app, &facts, bundle, &never));
+    let mut outcomes: Vec<Outcome> = join_all(sent).await.into_iter().flatten().collect();
     outcomes.extend(ended.into_iter().map(|ended| ended.outcome(&facts)));
     Ok(TickReport { claimed, ..record::record(app, &outcomes).await? })
 }

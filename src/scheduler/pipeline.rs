@@ -12,10 +12,11 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
+    bundle::bundles,
     claim,
     facts::Facts,
     record::{Outcome, record},
-    send::{given_back, send_one, sort_out},
+    send::{given_back, send_bundle, sort_out},
 };
 use crate::{
     app::AppState,
@@ -142,29 +143,38 @@ async fn take(
     let Some(mut facts) = load(&shared, &batch).await else { return };
     let (sending, ended) = sort_out(&mut facts, batch);
     let facts = Arc::new(facts);
-    let mut place = || places.split(1);
     for ended in ended {
-        if let Some(place) = place() {
+        if let Some(place) = places.split(1) {
             // The recorder outlives every task.
             done.send((ended.outcome(&facts), place)).ok();
         }
     }
-    for row in sending {
-        let Some(place) = place() else { return };
+    for bundle in bundles(sending) {
+        let Some(mut places) = places.split(bundle.len()) else { return };
         let (shared, facts, done) = (shared.clone(), facts.clone(), done.clone());
         tasks.spawn(async move {
-            let outcome = send_unless_abandoned(&shared, facts, row).await;
+            let outcomes = send_unless_abandoned(&shared, &facts, bundle).await;
             shared.reached(Point::AfterSend).await;
-            done.send((outcome, place)).ok();
+            for outcome in outcomes {
+                let Some(place) = places.split(1) else { return };
+                done.send((outcome, place)).ok();
+            }
         });
     }
 }
 
-async fn send_unless_abandoned(shared: &Shared, facts: Arc<Facts>, row: notifications::Model) -> Outcome {
-    let given_up = row.clone();
+async fn send_unless_abandoned(
+    shared: &Shared,
+    facts: &Arc<Facts>,
+    bundle: Vec<notifications::Model>,
+) -> Vec<Outcome> {
+    let given_up = bundle.clone();
     tokio::select! {
-        outcome = send_one(&shared.app, facts.clone(), row, &shared.stop) => outcome,
-        () = shared.abandon.cancelled() => given_back(&facts, given_up, shared.app.clock.now()),
+        outcomes = send_bundle(&shared.app, facts, bundle, &shared.stop) => outcomes,
+        () = shared.abandon.cancelled() => {
+            let now = shared.app.clock.now();
+            given_up.into_iter().map(|row| given_back(facts, row, now)).collect()
+        }
     }
 }
 

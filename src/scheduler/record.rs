@@ -23,7 +23,7 @@ use crate::{
     db::Engine,
     error::ApiResult,
     reminders::{
-        RULE, recurrence, recurring_facts, row_of,
+        RULE, goes_on, recurrence, recurring_facts, row_of,
         rules::{
             planned::{Planned, PlannedState},
             recurring::plan_recurring,
@@ -32,6 +32,7 @@ use crate::{
 };
 
 /// What became of one claimed notification.
+#[derive(Clone)]
 pub struct Outcome {
     pub row: notifications::Model,
     /// What it was judged by.
@@ -47,7 +48,7 @@ pub struct Outcome {
 }
 
 /// What one device's push service answered.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Delivered {
     pub subscription: SubscriptionId,
     /// The subscription as it was when the attempt was made.
@@ -271,6 +272,7 @@ const PLANNED: &[(&str, Kind)] = &[
     ("notification", Kind::Uuid),
     ("subject", Kind::Uuid),
     ("origin", Kind::Uuid),
+    ("template", Kind::Text),
     ("category", Kind::Text),
     ("priority", Kind::Text),
     ("routine", Kind::Bool),
@@ -295,6 +297,7 @@ async fn plan_next(
             Cell::Uuid(next.id.0),
             Cell::Uuid(next.subject_patient_id.0),
             Cell::Uuid(next.origin_id),
+            next.template_id.as_deref().into(),
             Cell::Text(&next.category),
             Cell::Text(&next.priority),
             Cell::Bool(next.routine),
@@ -310,9 +313,9 @@ async fn plan_next(
     let (source, mut values) = rows.source(3);
     values.splice(0..0, [now.into(), RULE.into()]);
     let sql = format!(
-        "INSERT INTO notifications (recipient_id, id, subject_patient_id, origin_kind, origin_id, category, priority, \
-         routine, local_date, slot, due_at, expires_at, state, fence, attempts, next_attempt_at, created_at, updated_at) \
-         SELECT r.recipient, r.notification, r.subject, $2, r.origin, r.category, r.priority, r.routine, r.day, r.slot, \
+        "INSERT INTO notifications (recipient_id, id, subject_patient_id, origin_kind, origin_id, template_id, category, \
+         priority, routine, local_date, slot, due_at, expires_at, state, fence, attempts, next_attempt_at, created_at, updated_at) \
+         SELECT r.recipient, r.notification, r.subject, $2, r.origin, r.template, r.category, r.priority, r.routine, r.day, r.slot, \
          r.due_at, r.expires_at, 'planned', 0, 0, r.due_at, $1, $1 FROM {source} WHERE true ON CONFLICT DO NOTHING"
     );
     send(txn, sql, values).await
@@ -327,11 +330,11 @@ fn next_of(app: &AppState, outcome: &Outcome, now: DateTime<Utc>) -> ApiResult<O
     let (Some(rule), Some(recipient)) = (facts.rule(row), facts.recipient(row.recipient_id)) else {
         return Ok(None);
     };
-    if !rule.active || recipient.consent_withdrawn {
+    if !goes_on(rule, recipient.active_plan) || recipient.consent_withdrawn {
         return Ok(None);
     }
     let recurrence = recurrence(rule)?;
-    let seen = recurring_facts(rule, &recurrence, Some(&row.slot));
+    let seen = recurring_facts(rule, &recurrence, Some(&row.slot), facts.ignored(rule));
     let next = plan_recurring(now, &seen, &recipient.zone, &recipient.policy, &recipient.hush);
     Ok(next.map(|next| {
         // What is closed to it now is asked again when it is due, and the ledger then says why.

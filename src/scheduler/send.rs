@@ -8,8 +8,9 @@ use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    facts::{Facts, Recipient},
+    facts::Facts,
     recheck::{Verdict, judge},
+    recipient::Recipient,
     record::{Delivered, Outcome},
 };
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
         self, Message, Target,
         protocol::{self, Urgency, retry_delay},
     },
-    reminders::{in_app_text, lock_screen_key, rules::policy::Reason},
+    reminders::{in_app_text, lock_screen_key, rules::policy::Reason, support},
 };
 
 /// Room for words in a message; what else it holds takes the rest of its 2,048 bytes.
@@ -85,9 +86,25 @@ pub fn given_back(facts: &Arc<Facts>, row: notifications::Model, at: DateTime<Ut
     Ended { row, state, reason: None, next_attempt_at: Some(at) }.outcome(facts)
 }
 
+/// Sends the first of a bundle; what becomes of it becomes of the others.
+pub async fn send_bundle(
+    app: &AppState,
+    facts: &Arc<Facts>,
+    bundle: Vec<notifications::Model>,
+    stop: &CancellationToken,
+) -> Vec<Outcome> {
+    let mut rows = bundle.into_iter();
+    let Some(carrier) = rows.next() else { return Vec::new() };
+    let sent = send_one(app, facts.clone(), carrier, stop).await;
+    let with_it = |row| Outcome { row, ..sent.clone() };
+    let mut outcomes: Vec<Outcome> = rows.map(with_it).collect();
+    outcomes.push(sent);
+    outcomes
+}
+
 /// Sends to every device of the recipient. Gives the row back when there was no place at the push service, when the
 /// lease would end first, or when `stop` comes before anything was sent.
-pub async fn send_one(
+async fn send_one(
     app: &AppState,
     facts: Arc<Facts>,
     row: notifications::Model,
@@ -202,7 +219,10 @@ fn targets<'a>(
 /// The reminder's own words, if the recipient wants them and they fit into a message.
 fn detailed(facts: &Facts, recipient: &Recipient, row: &notifications::Model) -> Option<(String, String)> {
     let key = recipient.key.as_ref().filter(|_| recipient.policy.detailed)?;
-    let words = in_app_text(row, facts.rule(row), key, &recipient.locale).ok()?;
+    let mut words = in_app_text(row, facts.rule(row), key, &recipient.locale).ok()?;
+    if recipient.needs_support {
+        words.1 = format!("{} {}", words.1, support(&recipient.locale));
+    }
     (serde_json::to_string(&words).ok()?.len() <= DETAILED_BYTES).then_some(words)
 }
 
@@ -210,14 +230,17 @@ fn detailed(facts: &Facts, recipient: &Recipient, row: &notifications::Model) ->
 /// chose to see the reminder's own.
 fn message(app: &AppState, facts: &Facts, recipient: &Recipient, row: &notifications::Model) -> Message {
     let now = facts.now;
-    let (title, body) = detailed(facts, recipient, row).unwrap_or_else(|| {
-        let (title, body) = protocols().lock_screen(lock_screen_key(row), &recipient.locale);
-        (title.to_owned(), body.to_owned())
-    });
+    // Nothing light-hearted to somebody whose answer called for help.
+    let key = match lock_screen_key(row) {
+        "moment" | "form" if recipient.needs_support => "note",
+        key => key,
+    };
+    let (title, body) = protocols().lock_screen(key, &recipient.locale);
     Message {
         id: row.id.0,
-        title,
-        body,
+        title: title.to_owned(),
+        body: body.to_owned(),
+        detailed: detailed(facts, recipient, row),
         lang: recipient.locale.clone(),
         ttl_seconds: u32::try_from((row.expires_at - now).num_seconds().max(1)).unwrap_or(u32::MAX),
         urgency: match row.priority.as_str() {

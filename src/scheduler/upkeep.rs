@@ -3,15 +3,13 @@
 
 use std::time::Duration;
 
-use entity::ids::{AccountId, ClinicId, PatientId};
+use entity::ids::AccountId;
 use sea_orm::{ConnectionTrait, Statement};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::many::Ids;
-use crate::{
-    app::AppState, attachments, consents::Purpose, db::Writing, erasure, error::ApiResult, reminders, sync,
-};
+use crate::{app::AppState, attachments, erasure, error::ApiResult, reminders, sync};
 
 /// How long a round of everything takes at least.
 const EVERY: Duration = Duration::from_secs(300);
@@ -32,6 +30,9 @@ pub async fn run(app: AppState, stop: CancellationToken) {
 }
 
 async fn keep(app: &AppState) {
+    if let Err(error) = reminders::catch_up(app).await {
+        tracing::warn!(?error, "planning by a clinic's new timeline is not done; the next sweep goes on");
+    }
     if let Err(error) = sync::purge(app).await {
         tracing::warn!(?error, "old deletions were not forgotten; the next sweep tries again");
     }
@@ -67,7 +68,7 @@ async fn walk(app: &AppState, stop: &CancellationToken) {
 /// Returns where the next step begins, if there is one.
 async fn step(app: &AppState, after: Uuid) -> ApiResult<Option<Uuid>> {
     let accounts = accounts_after(app, after).await?;
-    sweep_of(app, &accounts).await?;
+    sweep_of(app, after, &accounts).await?;
     forget_of(app, &accounts).await?;
     Ok(next_step(&accounts))
 }
@@ -87,40 +88,23 @@ async fn accounts_after(app: &AppState, after: Uuid) -> ApiResult<Vec<AccountId>
     Ok(rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?)
 }
 
-/// Plans for patients with an active rule that has no open occurrence, whatever the cause. Returns how many there were.
+/// Plans whatever is missing for anybody, and by the clinics' timelines of now. Returns how many patients were planned
+/// anew.
 pub async fn sweep(app: &AppState) -> ApiResult<usize> {
-    let (mut found, mut after) = (0, Some(Uuid::nil()));
+    let (mut found, mut after) = (reminders::catch_up(app).await?, Some(Uuid::nil()));
     while let Some(from) = after {
         let accounts = accounts_after(app, from).await?;
-        found += sweep_of(app, &accounts).await?;
+        found += sweep_of(app, from, &accounts).await?;
         after = next_step(&accounts);
     }
     Ok(found)
 }
 
-async fn sweep_of(app: &AppState, accounts: &[AccountId]) -> ApiResult<usize> {
-    let conn = app.db.reader();
-    let ids = Ids::new(app.db.engine(), accounts.iter().map(|id| id.0));
-    let sql = format!(
-        "SELECT DISTINCT r.patient_id, a.clinic_id FROM reminders r JOIN accounts a ON a.id = r.patient_id \
-         WHERE {} AND r.active AND a.state = 'active' AND NOT EXISTS (SELECT 1 FROM notifications n \
-         WHERE n.recipient_id = r.patient_id AND n.origin_id = r.id AND n.state IN ('planned','claimed','retrying')) \
-         AND NOT EXISTS (SELECT 1 FROM consents c WHERE c.patient_id = r.patient_id AND c.purpose = $2 \
-         AND c.withdrawn_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM consents l WHERE l.patient_id = c.patient_id \
-         AND l.purpose = c.purpose AND l.given_at > c.given_at))",
-        ids.hold("r.patient_id", 1)
-    );
-    let values = [ids.value(), Purpose::Reminders.as_str().into()];
-    let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
-    let rows = conn.query_all_raw(statement).await?;
-    for row in &rows {
-        let patient: PatientId = row.try_get("", "patient_id")?;
-        let clinic: ClinicId = row.try_get("", "clinic_id")?;
-        let writing =
-            Writing { actor: patient.into(), stream: clinic.0, patient: Some(patient), request_id: "sweep" };
-        app.db.write(&writing, async |tx| reminders::replan_patient(tx, patient).await).await?;
+async fn sweep_of(app: &AppState, after: Uuid, accounts: &[AccountId]) -> ApiResult<usize> {
+    match accounts.last() {
+        Some(last) => reminders::sweep_between(app, after, last.0).await,
+        None => Ok(0),
     }
-    Ok(rows.len())
 }
 
 /// Deletes what is over and older than `scheduler.ledger_days`. Returns how many notifications that were.

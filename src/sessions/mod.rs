@@ -19,6 +19,7 @@ pub use overlaps::{Slot, refuse_overlaps};
 pub use own::{ReadinessItem, checklist, has_intention};
 pub use own_sync::{Intentions, Readiness, SyncedIntention, SyncedReadiness};
 pub use queries::view;
+pub use readiness::items as readiness_items;
 pub use sync::Sessions;
 
 /// Every operation of sessions.

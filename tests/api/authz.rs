@@ -123,7 +123,15 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("get_reminder", HERS),
     ("update_reminder", HERS),
     ("delete_reminder", HERS_204),
+    ("list_upcoming_reminders", PATIENTS),
+    ("create_patient_reminder", HER_THERAPIST_CREATES),
+    ("list_patient_reminders", HER_THERAPIST),
+    ("update_patient_reminder", HER_THERAPIST),
+    ("delete_patient_reminder", [401, 403, 403, 404, 204, 404, 404, 403, 401]),
+    ("get_clinic_timeline", STAFF),
+    ("put_clinic_timeline", ADMINS),
     ("list_notifications", PATIENTS),
+    ("snooze_notification", [401, 201, 404, 403, 403, 403, 403, 403, 401]),
     ("mark_notification_opened", HERS_204),
     ("mark_notification_done", HERS_204),
     // Whoever has the token of a push was sent it.
@@ -218,6 +226,9 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("get_patient_plan", HER_THERAPIST),
     ("update_patient_plan", HER_THERAPIST),
     ("list_plans", PATIENTS),
+    ("list_patients", [401, 403, 403, 200, 200, 200, 200, 403, 401]),
+    ("get_review_queue", [401, 403, 403, 200, 200, 200, 200, 403, 401]),
+    ("put_entry_review", HER_THERAPIST),
 ];
 
 /// Staff who are no therapists, in the order of the columns of [`OF_ROLES`].

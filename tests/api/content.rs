@@ -234,7 +234,7 @@ fn check_plans(found: &mut Found, data: &Value, measures: &BTreeSet<String>) {
         let (what, sessions) = (plan["id"].to_string(), list(&plan["sessions"]));
         found.unique(&what, &names(&plan["sessions"], "key"));
         let day = |session: &Value| session["dayOffset"].as_i64().unwrap();
-        found.require(sessions.is_sorted_by_key(|one| day(one)), || format!("{what}: not in order"));
+        found.require(sessions.is_sorted_by_key(&day), || format!("{what}: not in order"));
         for session in sessions {
             let kind = session["kind"].as_str().unwrap();
             found.require(kinds.contains(&kind), || format!("{what}: unknown {kind}"));

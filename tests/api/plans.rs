@@ -128,7 +128,9 @@ async fn a_plan_comes_with_its_reminders_and_questionnaires(app: TestApp) {
     let before = written(&app).await;
     assert_eq!(post().await.send().await.expect(201), made, "repeated, it has one effect");
     assert_eq!(written(&app).await, before);
-    let rows = app.query("SELECT slot FROM notifications WHERE state = 'planned'", vec![]).await;
+    let rows = app
+        .query("SELECT slot FROM notifications WHERE state = 'planned' AND origin_kind = 'session'", vec![])
+        .await;
     assert_eq!(rows.len(), usize::try_from(made["reminders_planned"].as_u64().unwrap()).unwrap());
     let unsent = made["reminders_unsent"].as_array().unwrap();
     assert!(unsent.iter().all(|one| one["reason"].is_string() && one["session_id"].is_string()));

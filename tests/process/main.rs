@@ -14,7 +14,9 @@ mod attachments;
 mod child;
 mod practice;
 mod world;
+mod year;
 
+mod around;
 mod batches;
 mod kill9;
 mod ledger;
@@ -27,5 +29,6 @@ mod races;
 mod replicas;
 mod scheduler;
 mod sessions;
+mod standing;
 mod startup;
 mod workers;

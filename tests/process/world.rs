@@ -11,7 +11,7 @@ use afterglow::{
     config::Config,
     db::Engine,
     demo::receiver::{DeviceSubscription, PushReceiver, Received},
-    push::{Address, seal},
+    push::{Address, Way, seal},
     reminders::{
         RULE, recurring_facts, row_of,
         rules::{
@@ -151,18 +151,14 @@ impl World {
     ) {
         let (app, now) = (&self.app, SystemClock.now());
         let id = SubscriptionId(app.random.uuid_v7(now));
-        let address = Address {
-            endpoint: device.endpoint,
-            p256dh: device.p256dh,
-            auth: device.auth,
-            device_name: None,
-        };
+        let way = Way::WebPush { endpoint: device.endpoint, p256dh: device.p256dh, auth: device.auth };
+        let address = Address { way, device_name: None };
         let row = push_subscriptions::Model {
             account_id: owner,
             id,
             login_id: LoginId(app.random.uuid_v7(now)),
             vapid_kid: app.push.public_key().0,
-            endpoint_index: app.vault.index().endpoint(&address.endpoint),
+            endpoint_index: app.vault.index().endpoint(&address.way.indexed()),
             endpoint_index_kid: app.vault.index().kid().to_owned(),
             subscription_sealed: seal(key, id, &address),
             platform: None,
@@ -196,8 +192,11 @@ impl World {
             set_by: patient.into(),
             created_at: now,
             updated_at: now,
+            template_id: None,
+            unanswered: 0,
+            rested_at: None,
         };
-        let facts = recurring_facts(&rule, &recurrence, None);
+        let facts = recurring_facts(&rule, &recurrence, None, 0);
         let planned =
             plan_recurring(now - Duration::hours(2), &facts, zone, &Policy::default(), &[]).unwrap();
         let id = NotificationId(app.random.uuid_v7(now));

@@ -19,7 +19,7 @@ use super::{
     rules::{self, Draft},
 };
 use crate::{
-    consents,
+    care, consents,
     db::WriteTx,
     error::{ApiError, ApiResult},
     measures::{
@@ -257,6 +257,7 @@ async fn raise_alerts(
         .collect();
     if !rows.is_empty() {
         alerts::Entity::insert_many(rows).exec_without_returning(tx.conn()).await?;
+        care::changed_for_team(tx.conn(), patient).await?;
     }
     Ok(())
 }

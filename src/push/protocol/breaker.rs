@@ -140,6 +140,14 @@ impl Breakers {
 pub struct Slot {
     _permit: Option<OwnedSemaphorePermit>,
     places: Arc<Places>,
+    place: usize,
+}
+
+impl Slot {
+    /// How many others were under way to this origin when it was taken.
+    pub fn place(&self) -> usize {
+        self.place
+    }
 }
 
 impl Drop for Slot {
@@ -185,7 +193,10 @@ impl OriginSlots {
         loop {
             tokio::select! {
                 biased;
-                permit = &mut permit => return Some(Slot { _permit: permit.ok(), places: places.clone() }),
+                permit = &mut permit => {
+                    let place = self.per_origin.saturating_sub(places.semaphore.available_permits() + 1);
+                    return Some(Slot { _permit: permit.ok(), places: places.clone(), place });
+                }
                 () = &mut give_up => return None,
                 () = look() => {}
             }

@@ -143,6 +143,11 @@ impl World {
                 let path = format!("/v1/patients/{}/journal/entries/{entry}/comments", ana.id);
                 (id_of(&bo.post(&path, &json!({"text": "a word"})).await.expect(201)), Value::Null)
             }
+            "put_entry_review" => {
+                let entry = ana.entry("shared with Bo").await;
+                ana.share(&entry, bo, &json!({})).await.expect(200);
+                (entry, json!({"patient_id": ana.id, "revision": 1}))
+            }
             "put_journal_share" => (ana.entry("hers").await, json!({})),
             "delete_journal_share" | "get_shared_entry" | "list_shared_entries" => {
                 let entry = ana.entry("shared with Bo").await;
@@ -219,6 +224,22 @@ impl World {
             "create_reminder" => (String::new(), reminder("09:00", true)),
             "get_reminder" | "delete_reminder" => (self.reminder(true).await, Value::Null),
             "update_reminder" => (self.reminder(false).await, json!({"title": "later"})),
+            "create_patient_reminder" => (String::new(), reminder("09:00", false)),
+            "update_patient_reminder" => (self.set_by_bo().await, json!({"title": "later"})),
+            "list_patient_reminders" | "delete_patient_reminder" => (self.set_by_bo().await, Value::Null),
+            "put_clinic_timeline" => {
+                self.app.execute("UPDATE clinics SET version = 1", vec![]).await;
+                (String::new(), json!({"edits": [{"template_id": "dosing-rest", "enabled": false}]}))
+            }
+            "snooze_notification" => {
+                ana.delete("/v1/me/pause").await.expect(204);
+                self.session().await;
+                let ledger = ana.get("/v1/notifications?limit=1").await.expect(200);
+                let id = id_of(&ledger["items"][0]);
+                let sql = "UPDATE notifications SET state = 'accepted' WHERE id = $1";
+                self.app.execute(sql, vec![id.parse::<Uuid>().unwrap().into()]).await;
+                (id, json!({"for": "PT30M"}))
+            }
             "mark_notification_opened" | "mark_notification_done" => {
                 self.session().await;
                 let ledger = ana.get("/v1/notifications?limit=1").await.expect(200);
@@ -394,6 +415,13 @@ impl World {
     async fn reminder(&self, active: bool) -> String {
         self.app.execute("DELETE FROM reminders WHERE patient_id = $1", vec![self.ana.id.into()]).await;
         id_of(&self.ana.post("/v1/reminders", &reminder("09:00", active)).await.expect(201))
+    }
+
+    /// One reminder that her therapist set.
+    async fn set_by_bo(&self) -> String {
+        self.app.execute("DELETE FROM reminders WHERE patient_id = $1", vec![self.ana.id.into()]).await;
+        let path = format!("/v1/patients/{}/reminders", self.ana.id);
+        id_of(&self.bo.post(&path, &reminder("09:00", false)).await.expect(201))
     }
 
     async fn keep_only_subscription(&self, id: &str) {
