@@ -1,4 +1,5 @@
-//! Sending: judged one by one, sent all at once, outside any transaction. One slow push service holds up only its own.
+//! Sending: judged one by one, sent outside any transaction. What comes together goes as one push; a slow push service
+//! holds up only its own.
 
 use std::{sync::Arc, time::Duration};
 
