@@ -63,7 +63,7 @@ pub mod page;
 pub mod plans;
 /// Short exercises, and the one for today.
 pub mod prompts;
-/// Web Push: subscriptions, sealing, sending.
+/// Push: subscriptions, sealing, sending.
 pub mod push;
 /// Standing rules, planning, the ledger.
 pub mod reminders;

@@ -1,7 +1,7 @@
 //! The climb: what is due goes one step up. Whoever is told gets a row of the ledger in the same transaction, so that a
 //! worker that dies in between has either told nobody or told them for good; two workers find the step taken.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use chrono::{DateTime, Duration, Utc};
 use entity::{
@@ -11,8 +11,7 @@ use entity::{
 };
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, FromQueryResult,
-    QueryFilter, Statement, Value,
-    sea_query::{Expr, OnConflict},
+    QueryFilter, Statement, Value, sea_query::Expr,
 };
 
 use super::{ALERT, ladder::Ladder};
@@ -21,7 +20,7 @@ use crate::{
     care,
     content::Priority,
     error::{ApiError, ApiResult},
-    measures::{Responder, response_policy},
+    measures::{Responder, ResponsePolicyContent, response_policy},
     plans,
     reminders::{
         row_of,
@@ -61,31 +60,67 @@ pub async fn climb(app: &AppState) -> ApiResult<usize> {
         [now.into(), BATCH.into()],
     );
     let due = Due::find_by_statement(statement).all(conn).await?;
-    let mut clinics: HashMap<ClinicId, Clinic> = HashMap::new();
+    let (mut clinics, mut failed) = (HashMap::new(), None);
     for alert in &due {
-        if !clinics.contains_key(&alert.clinic_id) {
-            clinics.insert(alert.clinic_id, clinic(app, alert.clinic_id).await?);
-        }
-        if let Some(clinic) = clinics.get(&alert.clinic_id) {
-            step_up(app, alert, clinic, now).await?;
+        // What is wrong with one alert or with one clinic's policy holds up no other.
+        if let Err(error) = climb_one(app, alert, &mut clinics, now).await {
+            tracing::error!(?error, "an alert did not climb");
+            failed = Some(error);
         }
     }
-    Ok(due.len())
+    failed.map_or(Ok(due.len()), Err)
+}
+
+async fn climb_one(
+    app: &AppState,
+    alert: &Due,
+    clinics: &mut HashMap<ClinicId, Clinic>,
+    now: DateTime<Utc>,
+) -> ApiResult<()> {
+    let clinic = match clinics.entry(alert.clinic_id) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(place) => place.insert(clinic(app, alert.clinic_id).await?),
+    };
+    step_up(app, alert, clinic, now).await
+}
+
+/// When the next step of an alert is due.
+pub async fn next_due(app: &AppState) -> ApiResult<Option<DateTime<Utc>>> {
+    let conn = app.db.reader();
+    let statement = Statement::from_string(
+        conn.get_database_backend(),
+        "SELECT o.next_at FROM alerts o JOIN accounts a ON a.id = o.patient_id AND a.state = 'active' \
+         WHERE o.acknowledged_at IS NULL AND o.next_at IS NOT NULL ORDER BY o.next_at LIMIT 1",
+    );
+    let row = conn.query_one_raw(statement).await?;
+    Ok(row.map(|row| row.try_get("", "next_at")).transpose()?)
 }
 
 async fn clinic(app: &AppState, id: ClinicId) -> ApiResult<Clinic> {
     let row = clinics::Entity::find_by_id(id).one(app.db.reader()).await?.ok_or(ApiError::NotFound)?;
     let ground = plans::ground_of(&row)?;
-    let policy = match &row.response_policy_sealed {
-        Some(_) => response_policy(&row, &care::clinic_key(app, id).await?)?,
-        None => None,
-    };
-    Ok(match policy {
+    Ok(match policy(app, &row).await {
         Some(policy) => Clinic {
             covering: policy.covering_member_id,
             ladder: Ladder { steps: policy.steps, hours: plans::Hours::new(policy.hours), zone: ground.zone },
         },
         None => Clinic { covering: None, ladder: Ladder::unwritten(ground.hours, ground.zone) },
+    })
+}
+
+/// Nothing also when it cannot be opened: somebody must be told all the same.
+async fn policy(app: &AppState, row: &clinics::Model) -> Option<ResponsePolicyContent> {
+    row.response_policy_sealed.as_ref()?;
+    let opened = match care::clinic_key(app, row.id).await {
+        Ok(key) => response_policy(row, &key),
+        Err(error) => Err(error),
+    };
+    opened.unwrap_or_else(|error| {
+        tracing::error!(
+            ?error,
+            "a clinic's response policy cannot be read; its alerts go to everybody there"
+        );
+        None
     })
 }
 
@@ -170,10 +205,7 @@ async fn tell(
         let row = row_of(alert.patient_id, (ALERT, alert.id.0), id, planned, now);
         notifications::ActiveModel::from(notifications::Model { recipient_id: *who, ..row }).reset_all()
     });
-    notifications::Entity::insert_many(rows)
-        .on_conflict(OnConflict::new().do_nothing().to_owned())
-        .exec_without_returning(txn)
-        .await?;
+    notifications::Entity::insert_many(rows).exec_without_returning(txn).await?;
     Ok(())
 }
 

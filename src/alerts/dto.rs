@@ -126,7 +126,7 @@ impl Validate for AlertAcknowledge {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct AlertTold {
     pub to: Responder,
-    /// When it reached a device of theirs.
+    /// When it was sent to a device of theirs; whether it was seen is another matter.
     pub at: DateTime<Utc>,
 }
 

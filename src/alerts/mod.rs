@@ -10,10 +10,10 @@ mod queries;
 mod raise;
 mod routes;
 
-pub use climb::climb;
+pub use climb::{climb, next_due};
 pub use dto::Alert;
 pub use ladder::rank;
-pub use queries::{VISIBLE, open_for, open_of, withdraw_from};
+pub use queries::{VISIBLE, open_for, open_of};
 pub use raise::{Raised, raise};
 pub use routes::router;
 

@@ -9,13 +9,10 @@ use entity::{
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, Statement, Value,
-    sea_query::{Expr, ExprTrait, IntoCondition},
+    sea_query::{Expr, ExprTrait},
 };
 
-use super::{
-    ALERT,
-    dto::{Acknowledgement, Alert, AlertAcknowledge, AlertState},
-};
+use super::dto::{Acknowledgement, Alert, AlertAcknowledge, AlertState};
 use crate::{
     accounts::{self, Caller, wrapped},
     app::AppState,
@@ -24,7 +21,7 @@ use crate::{
     db::WriteTx,
     error::{ApiError, ApiResult},
     page::Page,
-    reminders::rules::policy::Reason,
+    reminders::{self, rules::policy::Reason},
     vault::{DataKey, KeyOwner, OwnerKind, Place, WrappedKey},
 };
 
@@ -225,28 +222,10 @@ pub async fn acknowledge(
         .filter(alerts::Column::AcknowledgedAt.is_null())
         .exec(tx.conn())
         .await?;
-    end_rows(tx, notifications::Column::OriginId.eq(id.0), Reason::AlreadyDone).await?;
+    // As a literal, so that the index of these rows is used.
+    let about = notifications::Column::OriginId.eq(id.0).and(Expr::cust("origin_kind = 'alert'"));
+    reminders::cancel(tx, about, Reason::AlreadyDone).await?;
     care::changed_for_team(tx.conn(), patient).await?;
     tx.audit(Event::new("alerts.acknowledge", patient, format!("alerts/{id}")));
-    Ok(())
-}
-
-/// Takes back what was not sent yet of a patient's alerts to a member whose care has ended.
-pub async fn withdraw_from(tx: &WriteTx, patient: PatientId, member: AccountId) -> ApiResult<()> {
-    use notifications::Column::{RecipientId, SubjectPatientId};
-    end_rows(tx, RecipientId.eq(member).and(SubjectPatientId.eq(patient)), Reason::CareEnded).await
-}
-
-async fn end_rows(tx: &WriteTx, which: impl IntoCondition, why: Reason) -> ApiResult<()> {
-    use notifications::Column::{OriginKind, Reason as Why, State, UpdatedAt};
-    notifications::Entity::update_many()
-        .col_expr(State, Expr::value("cancelled"))
-        .col_expr(Why, Expr::value(why.as_str()))
-        .col_expr(UpdatedAt, Expr::value(tx.now()))
-        .filter(which)
-        .filter(OriginKind.eq(ALERT))
-        .filter(State.is_in(["planned", "retrying"]))
-        .exec(tx.conn())
-        .await?;
     Ok(())
 }

@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
-use super::{SharedPatient, queries};
+use super::{SharedPatient, changed_for, queries};
 use crate::{
     accounts::{self, Caller, Patient},
     app::AppState,
@@ -203,12 +203,13 @@ async fn decline_handover(
     me: Patient,
     PathId(id): PathId<HandoverId>,
 ) -> ApiResult<StatusCode> {
-    let work = app.db.write(&me.writing(), async |tx| {
-        let row = waiting(tx, me.id(), id).await?;
-        tx.audit(Event::new("care.decline_handover", me.id(), format!("handovers/{id}")));
-        answer(tx, &row, "declined").await
-    });
-    work.await?;
+    app.db
+        .write(&me.writing(), async |tx| {
+            let row = waiting(tx, me.id(), id).await?;
+            tx.audit(Event::new("care.decline_handover", me.id(), format!("handovers/{id}")));
+            answer(tx, &row, "declined").await
+        })
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -355,6 +356,7 @@ async fn accept(
         }
     }
     checks.finish()?;
+    changed_for(tx.conn(), patient, row.to_member).await?;
     tx.audit(Event::new(
         "care.handover",
         patient,

@@ -12,11 +12,12 @@ use sea_orm::{
 
 use super::dto::CareTeamMember;
 use crate::{
-    accounts, alerts,
+    accounts,
     app::AppState,
     audit::Event,
     db::WriteTx,
     error::{ApiError, ApiResult},
+    reminders,
     vault::{KeyOwner, OwnerKind, WrappedKey},
 };
 
@@ -60,7 +61,7 @@ pub async fn end(tx: &WriteTx, patient: PatientId, member: AccountId, by: Accoun
         return Err(ApiError::NotFound);
     }
     super::end_shares(tx, patient, Some(member)).await?;
-    alerts::withdraw_from(tx, patient, member).await?;
+    reminders::withdraw_from(tx, patient, member).await?;
     tx.audit(Event::new("care.end", patient, format!("accounts/{member}")));
     tx.wake_scheduler();
     Ok(())

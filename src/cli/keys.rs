@@ -1,10 +1,10 @@
 //! `afterglow keys`: key files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use super::CliError;
+use super::{CliError, vapid};
 use crate::{config::Environment, vault::keyfile};
 
 /// What to do with key files.
@@ -27,9 +27,11 @@ enum KeysCommand {
         /// The file that keys.kek_file names.
         file: PathBuf,
     },
+    /// The keys by which push services know this server.
+    Vapid(vapid::VapidArgs),
 }
 
-pub fn run(args: KeysArgs) -> Result<(), CliError> {
+pub async fn run(args: KeysArgs, config: Option<&Path>) -> Result<(), CliError> {
     match args.command {
         KeysCommand::Generate { out } => {
             for path in keyfile::generate_missing(&out, Environment::Production)? {
@@ -42,6 +44,7 @@ pub fn run(args: KeysArgs) -> Result<(), CliError> {
         KeysCommand::AddKek { file } => {
             println!("added {}", keyfile::append_kek(&file)?);
         }
+        KeysCommand::Vapid(args) => vapid::run(args, config).await?,
     }
     Ok(())
 }

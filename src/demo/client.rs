@@ -90,6 +90,14 @@ impl Client {
         Ok(response.bytes().await?.to_vec())
     }
 
+    /// A page to read.
+    pub async fn page(&self, path: &str) -> Result<String, Broken> {
+        let response = self.request(&Method::GET, path).header("Accept", "text/html").send().await?;
+        let status = response.status();
+        check(status == StatusCode::OK, || format!("GET {path} answered {status}"))?;
+        Ok(response.text().await?)
+    }
+
     /// Breaks unless the answer is 404: not there, or not yours.
     pub async fn is_closed(&self, path: &str) -> Result<(), Broken> {
         self.expect(StatusCode::NOT_FOUND, Method::GET, path, None, None).await.map(drop)

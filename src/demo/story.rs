@@ -3,6 +3,7 @@
 mod course;
 mod offline;
 mod reminding;
+mod reviewing;
 
 use std::net::SocketAddr;
 
@@ -42,6 +43,8 @@ struct Cast {
     ada: Client,
     bo: Client,
     cy: Client,
+    mira: Client,
+    cleo: Client,
     ana: Client,
     patient_id: String,
     bo_id: String,
@@ -59,7 +62,9 @@ pub async fn tell(app: &AppState, address: SocketAddr, phone: &PushReceiver) -> 
     offline::record_without_a_network(app, &cast).await?;
     reminding::schedule_and_move(&cast).await?;
     reminding::remind(app, &cast, phone).await?;
+    reviewing::register(&cast, phone).await?;
     course::treat(app, &cast).await?;
+    reviewing::review(&cast, phone).await?;
     unshare(&cast, &shared).await?;
     println!("\nEvery step above was verified.\n");
     println!("Log in at /v1/auth/login as");
@@ -111,13 +116,21 @@ async fn gather(app: &AppState, address: SocketAddr) -> Result<Cast, Broken> {
     let invitation = json!({"kind": "patient", "label": "Tuesday's new patient"});
     let (ana, patient_id) =
         join(&bo, &door, invitation, "Ana", &email("ana"), PATIENT_PASSWORD, &zone).await?;
+    let role = |one: &str| json!({"kind": "staff", "capabilities": [one], "profession": "Staff"});
+    let (mira, mira_id) =
+        join(&ada, &door, role("medical"), "Mira", &email("mira"), THERAPIST_PASSWORD, &zone).await?;
+    let (cleo, _) =
+        join(&ada, &door, role("coordinator"), "Cleo", &email("cleo"), THERAPIST_PASSWORD, &zone).await?;
+    let further = json!({"kind": "patient", "member_id": mira_id});
+    let further = cleo.create("/v1/invitations", further).await?;
+    ana.create("/v1/care-team", json!({"invitation_code": text(&further, "code")?})).await?;
     line(format!(
         "Bo (therapist) invited Ana (patient). Ana lives by the clock of {}, where it is",
         zone.name()
     ));
     line(format!("now {}. Cy is another therapist of the same clinic.\n", local(&zone, app.clock.now())));
     let emails = [email("ada"), email("bo"), email("ana")];
-    Ok(Cast { ada, bo, cy, ana, patient_id, bo_id, zone, emails, door })
+    Ok(Cast { ada, bo, cy, mira, cleo, ana, patient_id, bo_id, zone, emails, door })
 }
 
 async fn join(
@@ -189,7 +202,7 @@ async fn review(cast: &Cast, private: &str, shared: &str) -> Result<(), Broken> 
 }
 
 async fn unshare(cast: &Cast, shared: &str) -> Result<(), Broken> {
-    chapter(8, "Ana takes the entry back");
+    chapter(9, "Ana takes the entry back");
     let path = format!("/v1/journal/entries/{shared}/shares/{}", cast.bo_id);
     cast.ana.expect(StatusCode::NO_CONTENT, Method::DELETE, &path, None, None).await?;
     let base = format!("/v1/patients/{}/journal/entries", cast.patient_id);

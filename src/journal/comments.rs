@@ -30,7 +30,7 @@ use crate::{
     idempotency::Answer,
     openapi::Problems,
     page::{Cursor, Page, PageQuery},
-    reminders::{announce_comment, withdraw_comments},
+    reminders::{announce_comment, announce_to_readers, withdraw_comments},
     sync::{Reader, Rows},
     validate::{Checks, Validate},
     vault::{DataKey, KeyOwner, OwnerKind, Place},
@@ -122,7 +122,7 @@ async fn list_journal_comments(
     Ok(Json(list(&app, conn, (me.id(), id), &page, &key, &me.locale).await?))
 }
 
-/// Comment on an entry of mine, for everybody it is shared with.
+/// Comment on an entry of mine, for everybody it is shared with; they are told that there is something new.
 #[utoipa::path(post, path = "/journal/entries/{id}/comments", operation_id = "create_journal_comment", tag = "journal",
     params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request have one effect.")),
     request_body = CommentCreate, responses((status = 201, body = JournalComment), Problems))]
@@ -137,6 +137,7 @@ async fn create_journal_comment(
             queries::find(tx.conn(), me.id(), id).await?;
             let key = record_key(&app, tx.conn(), me.id()).await?;
             let comment = insert(tx, (me.id(), id), me.account, &key, input).await?;
+            announce_to_readers(tx, me.id(), id, comment.id).await?;
             created(comment, &me.locale)
         })
         .await

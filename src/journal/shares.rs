@@ -26,6 +26,7 @@ use crate::{
     error::{ApiError, ApiResult},
     extract::{PathId, PathMember, ValidJson},
     openapi::Problems,
+    reminders::withdraw_entry_from,
 };
 
 pub fn router() -> OpenApiRouter<AppState> {
@@ -190,6 +191,7 @@ async fn unshare(
         return Err(ApiError::NotFound);
     }
     touch(tx, patient, entry).await?;
+    withdraw_entry_from(tx, patient, entry, member).await?;
     care::changed_for(tx.conn(), patient, member).await?;
     tx.audit(Event::new("journal.unshare", patient, format!("journal_entries/{entry} to accounts/{member}")));
     Ok(())

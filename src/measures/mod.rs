@@ -16,7 +16,9 @@ pub use assignments::{
     move_planned,
 };
 pub use catalogue::{Catalogue, CatalogueError, DAILY, embedded};
-pub use clinic::{ClinicFacts, Responder, ResponseStep, clinic_facts, response_policy};
+pub use clinic::{
+    ClinicFacts, Responder, ResponsePolicyContent, ResponseStep, clinic_facts, response_policy,
+};
 pub use definition::{Level, Measure, Notify, SafetyRule};
 pub use responses::{MeasureChange, MeasureResponse, Responses, unshare_all};
 use utoipa_axum::router::OpenApiRouter;

@@ -17,6 +17,7 @@ use crate::{
     alerts::rank,
     app::AppState,
     error::ApiResult,
+    reminders::reachable,
     sessions::readiness_items,
     vault::{KeyOwner, OwnerKind, WrappedKey},
 };
@@ -36,7 +37,6 @@ struct Row {
     generation: i32,
     wrapped: Vec<u8>,
     last_checkin_at: Option<DateTime<Utc>>,
-    reachable: bool,
 }
 
 #[derive(FromQueryResult)]
@@ -60,6 +60,8 @@ pub async fn load(
     now: DateTime<Utc>,
 ) -> ApiResult<Vec<PatientGlance>> {
     let rows = people(conn, me).await?;
+    let ids: Vec<PatientId> = rows.iter().map(|row| row.patient_id).collect();
+    let reach = reachable(conn, &ids, now).await?;
     let unreviewed = unreviewed(conn, me, now).await?;
     let mut alerts = open_alerts(conn, me).await?;
     let mut next = next_sessions(conn, me, now).await?;
@@ -79,7 +81,7 @@ pub async fn load(
             unreviewed: unreviewed.get(&row.patient_id).copied().unwrap_or_default(),
             open_alerts: alerts.remove(&row.patient_id),
             next_session: next.remove(&row.patient_id),
-            reachable_by_push: row.reachable,
+            reachable_by_push: reach.get(&row.patient_id).is_some_and(|reach| reach.is_reachable()),
         });
     }
     items.sort_by_cached_key(|item| {
@@ -94,9 +96,7 @@ async fn people(conn: &impl ConnectionTrait, me: AccountId) -> ApiResult<Vec<Row
     let sql = format!(
         "SELECT r.patient_id, r.started_at, a.name_sealed, k.kek_id, k.generation, k.wrapped, \
          (SELECT c.taken_at FROM checkins c WHERE c.patient_id = r.patient_id \
-         ORDER BY c.taken_at DESC, c.id DESC LIMIT 1) AS last_checkin_at, \
-         EXISTS (SELECT 1 FROM push_subscriptions p WHERE p.account_id = r.patient_id AND p.state = 'active') \
-         AS reachable FROM {MINE} \
+         ORDER BY c.taken_at DESC, c.id DESC LIMIT 1) AS last_checkin_at FROM {MINE} \
          JOIN data_keys k ON k.owner_kind = 'patient' AND k.owner_id = r.patient_id \
          WHERE r.member_id = $1 AND r.ended_at IS NULL ORDER BY r.started_at DESC, r.patient_id LIMIT $2"
     );

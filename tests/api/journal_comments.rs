@@ -1,11 +1,13 @@
 //! Comments below an entry, and what a member of the care team is shown.
 
+use afterglow::demo::receiver::PushReceiver;
 use chrono::Duration;
 use serde_json::{Value, json};
 
 use crate::{
     authz::assign,
     harness::{Person, TestApp, both_engines, id_of},
+    review::{register, tick},
 };
 
 both_engines![
@@ -13,6 +15,8 @@ both_engines![
     a_therapist_comments_only_while_the_entry_is_shared,
     only_ones_own_comments_can_be_deleted,
     the_patient_is_told_of_a_comment_discreetly,
+    whoever_reads_the_entry_is_told_of_the_patients_comment,
+    whoever_reads_it_no_longer_is_not_told,
     what_is_wrong_with_a_comment_is_named,
     comments_travel_with_their_entry,
     comments_come_in_pages_of_one_entry,
@@ -110,7 +114,8 @@ async fn the_patient_is_told_of_a_comment_discreetly(app: TestApp) {
     let told = ana.get("/v1/notifications").await.expect(200)["items"][0].clone();
     assert_eq!((&told["state"], &told["title"]), (&json!("planned"), &json!("You have a new note")));
     assert!(!told.to_string().contains("river"));
-    let slots = app.query("SELECT slot FROM notifications", vec![]).await;
+    let slots =
+        app.query("SELECT slot FROM notifications WHERE recipient_id = subject_patient_id", vec![]).await;
     let slot: String = slots[0].try_get("", "slot").unwrap();
     assert_eq!((slots.len(), slot), (1, format!("comment:{}", id_of(&made))));
     bo.delete(&format!("/v1/patients/{}/journal/comments/{}", ana.id, id_of(&made))).await.expect(204);
@@ -119,6 +124,54 @@ async fn the_patient_is_told_of_a_comment_discreetly(app: TestApp) {
     ana.delete_at(&format!("/v1/journal/entries/{entry}"), 1).await.expect(204);
     let ledger = ana.get("/v1/notifications").await.expect(200);
     assert!(ledger["items"].as_array().unwrap().iter().all(|one| one["state"] == "cancelled"));
+}
+
+/// State and reason of what was planned for a member.
+async fn told(app: &TestApp, who: &Person) -> Vec<(String, Option<String>)> {
+    let sql = "SELECT state, reason FROM notifications WHERE recipient_id = $1 ORDER BY created_at, id";
+    let rows = app.query(sql, vec![who.id.into()]).await;
+    rows.iter().map(|row| (row.try_get("", "state").unwrap(), row.try_get("", "reason").unwrap())).collect()
+}
+
+async fn whoever_reads_the_entry_is_told_of_the_patients_comment(app: TestApp) {
+    let (ana, bo, entry) = shared(&app).await;
+    let dee = app.therapist("dee").await;
+    assign(&app, &ana, &dee).await;
+    let phone = PushReceiver::start_with(app.state.clock.clone()).await.unwrap();
+    register(&bo, &phone).await;
+    for words in ["the river", "again", "and again", "still", "the last one"] {
+        ana.post(&own(&entry), &word(words)).await.expect(201);
+    }
+    tick(&app).await;
+    let pushes = phone.received();
+    assert_eq!(pushes.len(), 5, "no cap for what is a therapist's to read");
+    let shown = pushes[0].plaintext_json["notification"].to_string();
+    assert!(shown.contains("You have a new note"), "{shown}");
+    assert!(!shown.contains("river") && !shown.to_lowercase().contains("ana"), "{shown}");
+    assert_eq!(told(&app, &bo).await, vec![("accepted".to_owned(), None); 5]);
+    assert_eq!(told(&app, &dee).await, [], "it is not shared with Dee");
+    assert_eq!(told(&app, &ana).await, []);
+}
+
+async fn whoever_reads_it_no_longer_is_not_told(app: TestApp) {
+    let (ana, bo, entry) = shared(&app).await;
+    let other = ana.entry("also for Bo").await;
+    ana.share(&other, &bo, &json!({})).await.expect(200);
+    let first = id_of(&ana.post(&own(&entry), &word("taken back")).await.expect(201));
+    ana.delete(&format!("/v1/journal/comments/{first}")).await.expect(204);
+    app.advance(Duration::seconds(1));
+    ana.post(&own(&entry), &word("not shared any more")).await.expect(201);
+    ana.unshare(&entry, &bo).await.expect(204);
+    ana.post(&own(&entry), &word("to myself")).await.expect(201);
+    app.advance(Duration::seconds(1));
+    ana.post(&own(&other), &word("still shared")).await.expect(201);
+    let ended = |why: &str| ("cancelled".to_owned(), Some(why.to_owned()));
+    assert_eq!(
+        told(&app, &bo).await,
+        [ended("superseded"), ended("superseded"), ("planned".to_owned(), None)]
+    );
+    ana.delete(&format!("/v1/care-team/{}", bo.id)).await.expect(204);
+    assert_eq!(told(&app, &bo).await[2], ended("care_ended"));
 }
 
 async fn what_is_wrong_with_a_comment_is_named(app: TestApp) {

@@ -6,6 +6,7 @@ mod handover;
 mod queue;
 mod roster;
 
+use afterglow::{demo::receiver::PushReceiver, scheduler};
 use axum::http::Method;
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -34,6 +35,19 @@ pub async fn night(app: &TestApp, covering: &Person, opens: &str, closes: &str) 
     });
     let request = admin.request(Method::PUT, "/v1/clinic/response-policy").await.if_match(version);
     request.json(&policy).send().await.expect(200);
+}
+
+/// A phone of somebody's.
+pub async fn register(who: &Person, push: &PushReceiver) {
+    let device = push.subscribe("phone");
+    let keys = json!({"p256dh": device.p256dh, "auth": device.auth});
+    let body = json!({"endpoint": device.endpoint, "keys": keys});
+    who.post("/v1/push/subscriptions", &body).await.expect(201);
+}
+
+/// Sends everything that is due.
+pub async fn tick(app: &TestApp) {
+    while scheduler::tick(&app.state).await.unwrap().claimed > 0 {}
 }
 
 /// Asks that somebody stand in.

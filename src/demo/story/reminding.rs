@@ -141,6 +141,6 @@ async fn accepted(cast: &Cast) -> Result<String, Broken> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the demo waits for the server as a person would")]
-async fn pause() {
+pub async fn pause() {
     tokio::time::sleep(Duration::from_millis(50)).await;
 }

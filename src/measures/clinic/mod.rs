@@ -9,7 +9,7 @@ use entity::{clinics, ids::ClinicId};
 use sea_orm::{ConnectionTrait, EntityTrait};
 
 pub use self::{
-    policy::{Responder, ResponseStep, open as response_policy},
+    policy::{Responder, ResponsePolicyContent, ResponseStep, open as response_policy},
     routes::router,
 };
 use crate::error::{ApiError, ApiResult};

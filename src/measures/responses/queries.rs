@@ -186,7 +186,7 @@ pub async fn insert<'a>(
     patient: PatientId,
     key: &DataKey,
     id: MeasureResponseId,
-    (draft, own_thresholds_signed): (&'a Draft<'_>, bool),
+    (draft, thresholds_signed): (&'a Draft<'_>, bool),
 ) -> ApiResult<Vec<&'a SafetyRule>> {
     let (measure, outcome) = (draft.measure, &draft.outcome);
     if let Some(assignment) = draft.assignment_id {
@@ -200,7 +200,7 @@ pub async fn insert<'a>(
         previous: &previous,
         baseline: &baseline,
         before: &before,
-        own_thresholds_signed,
+        thresholds_signed,
     };
     let rules = fired(measure, &facts);
     let flags: Vec<&str> = rules.iter().map(|rule| rule.id.as_str()).collect();

@@ -4,7 +4,6 @@ use chrono::{DateTime, NaiveDate, Utc};
 use entity::ids::{JournalEntryId, MeasureAssignmentId, PatientId, SessionId};
 use serde::Serialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::{
     alerts::Alert,

@@ -120,7 +120,7 @@ pub fn respond(digest: &Digest, locale: &str, zone: &str) -> ApiResult<Response>
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
         (header::CONTENT_SECURITY_POLICY, HeaderValue::try_from(&*POLICY).map_err(ApiError::internal)?),
-        (header::CONTENT_LANGUAGE, HeaderValue::from_static(language::of_locale(locale))),
+        (header::CONTENT_LANGUAGE, HeaderValue::from_static(language::of(locale))),
         (header::VARY, HeaderValue::from_static("accept")),
     ];
     Ok((headers, body).into_response())
@@ -150,7 +150,7 @@ fn render(digest: &Digest, locale: &str, zone: &str) -> ApiResult<String> {
     let plan = digest.plan.as_ref();
     let plan = plan.map(|one| fill(&t.plan, &[&one.title, &one.done.to_string(), &one.sessions.to_string()]));
     let page = Page {
-        lang: language::of_locale(locale),
+        lang: language::of(locale),
         t,
         style: STYLE,
         name: &digest.display_name,

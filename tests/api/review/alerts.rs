@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     authz::assign,
     harness::{Person, TestApp, both_engines, id_of},
-    review::{cover, night},
+    review::{cover, night, register, tick},
 };
 
 both_engines![
@@ -26,13 +26,6 @@ both_engines![
     nobody_acknowledges_what_they_may_not_see,
 ];
 
-async fn register(who: &Person, push: &PushReceiver) {
-    let device = push.subscribe("phone");
-    let keys = json!({"p256dh": device.p256dh, "auth": device.auth});
-    let body = json!({"endpoint": device.endpoint, "keys": keys});
-    who.post("/v1/push/subscriptions", &body).await.expect(201);
-}
-
 async fn very_low(ana: &Person) {
     ana.post("/v1/checkins", &json!({"mood": 0, "anxiety": 9})).await.expect(201);
 }
@@ -43,10 +36,6 @@ async fn open_alerts(who: &Person) -> Vec<Value> {
 
 async fn acknowledge(who: &Person, alert: &str, reason: &str) -> crate::harness::Reply {
     who.post(&format!("/v1/alerts/{alert}/acknowledge"), &json!({ "reason": reason })).await
-}
-
-async fn tick(app: &TestApp) {
-    while scheduler::tick(&app.state).await.unwrap().claimed > 0 {}
 }
 
 /// Who has been told in which step.

@@ -74,6 +74,9 @@ async fn a_roster_says_what_needs_attention_first(app: TestApp) {
     assert_eq!(found[1]["reachable_by_push"], true);
     assert_eq!((&found[3]["unreviewed"], &found[3]["last_checkin_at"]), (&json!(1), &checkin["taken_at"]));
     assert!(found[3].get("open_alerts").is_none() && found[3].get("next_session").is_none());
+    let until = (app.now() + Duration::days(1)).to_rfc3339();
+    ana.put("/v1/me/pause", &json!({ "until": until })).await.expect(200);
+    assert_eq!(roster(&bo).await[1]["reachable_by_push"], false, "a pause keeps reminders away");
 }
 
 async fn whoever_left_is_on_no_roster(app: TestApp) {
