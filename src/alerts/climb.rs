@@ -6,7 +6,7 @@ use std::collections::{HashMap, hash_map::Entry};
 use chrono::{DateTime, Duration, Utc};
 use entity::{
     alerts, clinics,
-    ids::{AccountId, AlertId, ClinicId, NotificationId, PatientId},
+    ids::{AccountId, AlertId, ClinicId, PatientId},
     notifications,
 };
 use sea_orm::{
@@ -19,12 +19,16 @@ use crate::{
     app::AppState,
     care,
     content::Priority,
+    db::{WriteTx, Writing},
     error::{ApiError, ApiResult},
     measures::{Responder, ResponsePolicyContent, response_policy},
     plans,
     reminders::{
         row_of,
-        rules::planned::{Planned, PlannedState},
+        rules::{
+            localtime::Zone,
+            planned::{Planned, PlannedState},
+        },
     },
 };
 
@@ -63,7 +67,7 @@ pub async fn climb(app: &AppState) -> ApiResult<usize> {
     let (mut clinics, mut failed) = (HashMap::new(), None);
     for alert in &due {
         // What is wrong with one alert or with one clinic's policy holds up no other.
-        if let Err(error) = climb_one(app, alert, &mut clinics, now).await {
+        if let Err(error) = climb_one(app, alert, &mut clinics).await {
             tracing::error!(?error, "an alert did not climb");
             failed = Some(error);
         }
@@ -71,17 +75,12 @@ pub async fn climb(app: &AppState) -> ApiResult<usize> {
     failed.map_or(Ok(due.len()), Err)
 }
 
-async fn climb_one(
-    app: &AppState,
-    alert: &Due,
-    clinics: &mut HashMap<ClinicId, Clinic>,
-    now: DateTime<Utc>,
-) -> ApiResult<()> {
+async fn climb_one(app: &AppState, alert: &Due, clinics: &mut HashMap<ClinicId, Clinic>) -> ApiResult<()> {
     let clinic = match clinics.entry(alert.clinic_id) {
         Entry::Occupied(known) => known.into_mut(),
         Entry::Vacant(place) => place.insert(clinic(app, alert.clinic_id).await?),
     };
-    step_up(app, alert, clinic, now).await
+    step_up(app, alert, clinic).await
 }
 
 /// When the next step of an alert is due.
@@ -124,33 +123,60 @@ async fn policy(app: &AppState, row: &clinics::Model) -> Option<ResponsePolicyCo
     })
 }
 
-/// Tells whoever comes next; a step with nobody in it goes straight on to the one after it.
-async fn step_up(app: &AppState, alert: &Due, clinic: &Clinic, now: DateTime<Utc>) -> ApiResult<()> {
-    let ladder = &clinic.ladder;
-    let txn = app.db.begin().await?;
-    let mut step = usize::try_from(alert.step).unwrap_or_default();
-    let mut due = ladder.due(step, alert.raised_at, now).max(alert.raised_at);
-    // Beyond the last step the time is kept in the row itself.
-    if step >= ladder.steps.len() {
-        due = alert.next_at;
-    }
-    let mut told = Vec::new();
-    if due <= now {
-        loop {
-            let to = ladder.to(step);
-            let people = recipients(&txn, alert, clinic, to, now).await?;
-            told = people.into_iter().map(|who| (who, to, step)).collect();
-            step += 1;
-            if !told.is_empty() || step >= ladder.steps.len() {
-                break;
+/// Somebody who is to be told, as whom, and in which step.
+type Told = (AccountId, Responder, usize);
+
+/// Tells whoever comes next, in the transaction that moves the alert up: whoever was told is written down with the step,
+/// or neither is.
+async fn step_up(app: &AppState, alert: &Due, clinic: &Clinic) -> ApiResult<()> {
+    let writing = Writing {
+        actor: alert.patient_id.into(),
+        stream: alert.clinic_id.0,
+        // Nothing of it travels to the patient's devices.
+        patient: None,
+        request_id: "alerts",
+    };
+    app.db
+        .write(&writing, async |tx| {
+            let (step, due, told) = next(tx, alert, clinic).await?;
+            // Acknowledged a moment ago, or taken by another worker: then nothing of this round counts.
+            if moved(tx, alert, (step, due)).await? {
+                tell(tx, alert, &told, &clinic.ladder.zone).await?;
             }
-        }
-        if told.is_empty() {
-            tracing::error!("an alert has nobody who could be told; somebody has to join the clinic's staff");
-            metrics::counter!("alerts_unheard_total").increment(1);
-        }
-        due = ladder.due(step, alert.raised_at, now).max(now + Duration::minutes(1));
+            Ok(())
+        })
+        .await
+}
+
+/// The step after this one, when it is due, and who is told now. A step with nobody in it goes straight on to the one
+/// after it.
+async fn next(tx: &WriteTx, alert: &Due, clinic: &Clinic) -> ApiResult<(usize, DateTime<Utc>, Vec<Told>)> {
+    let (ladder, now) = (&clinic.ladder, tx.now());
+    let mut step = usize::try_from(alert.step).unwrap_or_default();
+    // Beyond the last step the time is kept in the row itself.
+    let last = step >= ladder.steps.len();
+    let due = if last { alert.next_at } else { ladder.due(step, alert.raised_at, now).max(alert.raised_at) };
+    let mut told = Vec::new();
+    if due > now {
+        return Ok((step, due, told));
     }
+    loop {
+        let to = ladder.to(step);
+        let people = recipients(tx.conn(), alert, clinic, to, now).await?;
+        told.extend(people.into_iter().map(|who| (who, to, step)));
+        step += 1;
+        if !told.is_empty() || step >= ladder.steps.len() {
+            break;
+        }
+    }
+    if told.is_empty() {
+        tracing::error!("an alert has nobody who could be told; somebody has to join the clinic's staff");
+        metrics::counter!("alerts_unheard_total").increment(1);
+    }
+    Ok((step, ladder.due(step, alert.raised_at, now).max(now + Duration::minutes(1)), told))
+}
+
+async fn moved(tx: &WriteTx, alert: &Due, (step, due): (usize, DateTime<Utc>)) -> ApiResult<bool> {
     let moved = alerts::Entity::update_many()
         .col_expr(alerts::Column::Step, Expr::value(i32::try_from(step).unwrap_or(i32::MAX)))
         .col_expr(alerts::Column::NextAt, Expr::value(due))
@@ -159,14 +185,9 @@ async fn step_up(app: &AppState, alert: &Due, clinic: &Clinic, now: DateTime<Utc
         .filter(alerts::Column::Step.eq(alert.step))
         .filter(alerts::Column::NextAt.eq(alert.next_at))
         .filter(alerts::Column::AcknowledgedAt.is_null())
-        .exec(&txn)
+        .exec(tx.conn())
         .await?;
-    // Acknowledged a moment ago, or taken by another worker: then nothing of this round counts.
-    if moved.rows_affected == 0 {
-        return Ok(txn.rollback().await?);
-    }
-    tell(app, &txn, alert, &told, &ladder.zone, now).await?;
-    Ok(txn.commit().await?)
+    Ok(moved.rows_affected > 0)
 }
 
 /// The word in the ledger for whom a step is for.
@@ -178,17 +199,11 @@ pub fn category(to: Responder) -> &'static str {
     }
 }
 
-async fn tell(
-    app: &AppState,
-    txn: &DatabaseTransaction,
-    alert: &Due,
-    told: &[(AccountId, Responder, usize)],
-    zone: &crate::reminders::rules::localtime::Zone,
-    now: DateTime<Utc>,
-) -> ApiResult<()> {
+async fn tell(tx: &WriteTx, alert: &Due, told: &[Told], zone: &Zone) -> ApiResult<()> {
     if told.is_empty() {
         return Ok(());
     }
+    let now = tx.now();
     let rows = told.iter().map(|(who, to, step)| {
         let planned = Planned {
             slot: format!("alert:{}:{step}", alert.id),
@@ -201,11 +216,10 @@ async fn tell(
             expires_at: now + FRESH,
             state: PlannedState::Planned,
         };
-        let id = NotificationId(app.random.uuid_v7(now));
-        let row = row_of(alert.patient_id, (ALERT, alert.id.0), id, planned, now);
+        let row = row_of(alert.patient_id, (ALERT, alert.id.0), tx.new_id().into(), planned, now);
         notifications::ActiveModel::from(notifications::Model { recipient_id: *who, ..row }).reset_all()
     });
-    notifications::Entity::insert_many(rows).exec_without_returning(txn).await?;
+    notifications::Entity::insert_many(rows).exec_without_returning(tx.conn()).await?;
     Ok(())
 }
 

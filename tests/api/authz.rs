@@ -262,6 +262,8 @@ const OF_ROLES: &[(&str, [u16; 4])] = &[
     ("create_invitation", [403, 403, 422, 422]),
     // Their own, and this one is her therapist's.
     ("get_invitation_page", [403, 403, 404, 404]),
+    ("list_alerts", [200, 200, 403, 403]),
+    ("acknowledge_alert", HER_MEDICAL),
     ("list_patient_sessions", HER_MEDICAL),
     ("get_session_preparation", HER_MEDICAL),
     ("list_shared_entries", HER_MEDICAL),

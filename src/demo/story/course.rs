@@ -70,10 +70,11 @@ async fn ask(app: &AppState, cast: &Cast) -> Result<(), Broken> {
     let answers: Vec<Value> = (1..=9)
         .map(|item| json!({"item": format!("phq9.{item}"), "choice": if item == 9 { "1" } else { "2" }}))
         .collect();
-    let body = json!({"measure_id": "phq-9", "version": "1.0.0", "language": "en", "answers": answers});
     let asked = cast.ana.get("/v1/measure-assignments").await?;
     let asked = items(&asked, "items")?.iter().find(|one| one["measure_id"] == "phq-9");
-    check(asked.is_some(), || "nothing was asked for".into())?;
+    let asked = asked.ok_or_else(|| Broken("nothing was asked for".into()))?;
+    let body = json!({"measure_id": "phq-9", "version": "1.0.0", "language": "en", "answers": answers,
+        "assignment_id": asked["id"]});
     let response = cast.ana.create("/v1/measure-responses", body).await?;
     check(response["total"] == 17.0, || format!("the total is {}", response["total"]))?;
     line(format!(

@@ -10,7 +10,7 @@ use super::texts::{Texts, fill};
 pub const DAYS: usize = 14;
 const LEFT: f64 = 34.0;
 const WIDTH: f64 = 272.0;
-const TOP: f64 = 22.0;
+const TOP: f64 = 30.0;
 const HEIGHT: f64 = 74.0;
 
 /// One number a day, absent where nobody said one.
@@ -50,7 +50,7 @@ impl Chart<'_> {
         let words = fill(&texts.chart, &[self.label, &count, &number(min), &number(max), &number(last)]);
         let (id, label) = (self.id, self.label);
         let mut svg = format!(
-            "<svg viewBox=\"0 0 320 122\" role=\"img\" aria-labelledby=\"chart-{id}\"><title id=\"chart-{id}\">{words}</title>\
+            "<svg viewBox=\"0 0 320 130\" role=\"img\" aria-labelledby=\"chart-{id}\"><title id=\"chart-{id}\">{words}</title>\
              <text class=\"label\" x=\"0\" y=\"11\">{label}</text>\
              <text class=\"value\" x=\"306\" y=\"11\" text-anchor=\"end\">{}</text>",
             number(last)
@@ -68,8 +68,9 @@ impl Chart<'_> {
             let at = x(*day);
             let _ = write!(
                 svg,
-                "<path class=\"visit\" d=\"M{at:.1} {TOP}V{}\"/><path class=\"session\" d=\"M{at:.1} 18l4 4-4 4-4-4z\"/>",
-                TOP + HEIGHT
+                "<path class=\"visit\" d=\"M{at:.1} {TOP}V{}\"/><path class=\"session\" d=\"M{at:.1} {}l4 4-4 4-4-4z\"/>",
+                TOP + HEIGHT,
+                TOP - 4.0
             );
         }
         let _ = write!(svg, "<path class=\"trace\" d=\"{}\"/>", self.trace(y));
@@ -86,7 +87,7 @@ impl Chart<'_> {
         let (first, end) = (texts.short_date(self.from), texts.short_date(end));
         let _ = write!(
             svg,
-            "<text x=\"{LEFT}\" y=\"116\">{first}</text><text x=\"306\" y=\"116\" text-anchor=\"end\">{end}</text></svg>"
+            "<text x=\"{LEFT}\" y=\"124\">{first}</text><text x=\"306\" y=\"124\" text-anchor=\"end\">{end}</text></svg>"
         );
         Some(svg)
     }
