@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 pub use sections::{
-    AttachmentsConfig, AuthConfig, DatabaseConfig, Environment, KeysConfig, LogConfig, LogFormat,
-    MeasuresConfig, PushConfig, SafetyConfig, SchedulerConfig, ServerConfig, SqliteSynchronous,
+    AttachmentsConfig, AuthConfig, DatabaseConfig, Environment, KeysConfig, LogConfig, LogFormat, MailConfig,
+    MeasuresConfig, PushConfig, SafetyConfig, SchedulerConfig, ServerConfig, SmtpTls, SqliteSynchronous,
 };
 
 /// All settings. Secrets in it are neither printed by `Debug` nor serialised.
@@ -47,6 +47,8 @@ pub struct Config {
     pub safety: SafetyConfig,
     /// Logs.
     pub log: LogConfig,
+    /// How mails leave.
+    pub mail: MailConfig,
     /// Voice notes and drawings.
     pub attachments: AttachmentsConfig,
     /// Questionnaires beyond those of the binary.
@@ -67,6 +69,7 @@ impl Default for Config {
             scheduler: SchedulerConfig::default(),
             safety: SafetyConfig::default(),
             log: LogConfig::default(),
+            mail: MailConfig::default(),
             attachments: AttachmentsConfig::default(),
             measures: MeasuresConfig::default(),
         }

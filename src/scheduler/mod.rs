@@ -10,7 +10,7 @@ mod runner;
 mod send;
 
 pub use recheck::{Verdict, judge};
-pub use runner::{run, sweep};
+pub use runner::{pass, run, sweep};
 
 use crate::{app::AppState, error::ApiResult};
 

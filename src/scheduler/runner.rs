@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::tick;
 use crate::{
-    app::AppState, attachments, consents::Purpose, db::Writing, erasure, error::ApiResult, reminders, sync,
+    accounts, app::AppState, attachments, consents::Purpose, db::Writing, erasure, error::ApiResult,
+    reminders, sync,
 };
 
 /// How long to wait after a tick that failed.
@@ -44,6 +45,9 @@ pub async fn run(app: AppState, stop: CancellationToken) {
             if let Err(error) = erasure::run_due(&app).await {
                 tracing::error!(?error, "an erasure that is due was not done; the next sweep tries again");
             }
+            if let Err(error) = accounts::purge(&app).await {
+                tracing::warn!(?error, "old attempts were not forgotten; the next sweep tries again");
+            }
             if let Err(error) = attachments::sweep(&app).await {
                 tracing::warn!(?error, "the sweep for abandoned uploads failed");
             }
@@ -56,8 +60,9 @@ pub async fn run(app: AppState, stop: CancellationToken) {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one loop that waits for time to pass")]
-async fn pass(wait: Duration) {
+/// For the loops that wait for time to pass.
+#[expect(clippy::disallowed_methods, reason = "the one place that waits for time to pass")]
+pub async fn pass(wait: Duration) {
     tokio::time::sleep(wait).await;
 }
 
