@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::CliError;
-use crate::{config::Environment, vault::keyfile};
+use crate::{
+    clock::{Clock, SystemClock},
+    config::Environment,
+    vault::keyfile,
+};
 
 /// What to do with key files.
 #[derive(Debug, Args)]
@@ -27,6 +31,20 @@ enum KeysCommand {
         /// The file that keys.kek_file names.
         file: PathBuf,
     },
+    /// Change the keys that sign access tokens.
+    Signing {
+        #[command(subcommand)]
+        command: SigningCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum SigningCommand {
+    /// Add a key. Running servers read it within a minute, and sign with it ten minutes from now; nobody is logged out.
+    Rotate {
+        /// The file that keys.signing_key_file names. Several servers: copy it to each within the ten minutes.
+        file: PathBuf,
+    },
 }
 
 pub fn run(args: KeysArgs) -> Result<(), CliError> {
@@ -41,6 +59,10 @@ pub fn run(args: KeysArgs) -> Result<(), CliError> {
         }
         KeysCommand::AddKek { file } => {
             println!("added {}", keyfile::append_kek(&file)?);
+        }
+        KeysCommand::Signing { command: SigningCommand::Rotate { file } } => {
+            let (kid, from) = keyfile::rotate_signing(&file, SystemClock.now())?;
+            println!("added {kid}, which signs from {from}");
         }
     }
     Ok(())
