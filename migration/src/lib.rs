@@ -17,6 +17,8 @@ mod m20261122_000011_plans;
 mod m20261122_000012_readiness;
 mod m20261123_000024_erasures;
 mod m20261123_000025_thresholds;
+mod m20261126_000055_factors;
+mod m20261126_000056_resets;
 
 pub struct Migrator;
 
@@ -38,6 +40,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000012_readiness::Migration),
             Box::new(m20261123_000024_erasures::Migration),
             Box::new(m20261123_000025_thresholds::Migration),
+            Box::new(m20261126_000055_factors::Migration),
+            Box::new(m20261126_000056_resets::Migration),
         ]
     }
 }

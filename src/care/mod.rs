@@ -6,6 +6,7 @@ mod clinic;
 mod dto;
 mod invitations;
 mod queries;
+mod recovery;
 mod routes;
 mod shared;
 mod sharing;

@@ -34,6 +34,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(list_care_team, join_care_team))
         .routes(routes!(delete_care_team_member))
         .merge(super::staff::router())
+        .merge(super::recovery::router())
         .merge(super::access_log::router())
 }
 

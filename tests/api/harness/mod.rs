@@ -5,6 +5,7 @@ mod engines;
 mod http;
 mod people;
 mod postgres;
+mod smtp;
 mod statements;
 
 use std::{
@@ -27,8 +28,9 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, ExecResult, QueryResult, Stat
 
 pub use engines::Store;
 pub use http::{Reply, Request};
-pub use people::{PASSWORD, Person, email, id_of, registration};
+pub use people::{PASSWORD, Person, code_of, email, id_of, registration};
 pub use postgres::{Cluster, cluster};
+pub use smtp::Smtp;
 pub use statements::counted;
 
 /// Where every test begins: a Sunday noon, six weeks after the end of summer time in Europe.
@@ -103,7 +105,7 @@ impl TestApp {
     async fn on(store: Store) -> Self {
         let clock = Arc::new(MockClock::at(START.parse().unwrap()));
         let keys = KeySet::generate().unwrap();
-        let state = build(&store, &keys, clock.clone()).await;
+        let state = build(&store, &keys, clock.clone(), |_| {}).await;
         let router = app::router(state.clone());
         let (people, problems) = Default::default();
         Self(Arc::new(Inner { state, clock, keys, store, router, people, problems }))
@@ -111,7 +113,28 @@ impl TestApp {
 
     /// Another process on the same database, with the same keys and the same clock.
     pub async fn beside(&self) -> Beside {
-        Beside { app: self.clone(), state: build(&self.store, &self.keys, self.clock.clone()).await }
+        self.beside_with(|_| {}).await
+    }
+
+    /// The same, with other settings.
+    pub async fn beside_with(&self, change: impl FnOnce(&mut Config)) -> Beside {
+        let state = build(&self.store, &self.keys, self.clock.clone(), change).await;
+        Beside { app: self.clone(), state }
+    }
+
+    /// Sends what is due, and returns everything in the folder of mails, in the order in which it left: the whole text
+    /// of each.
+    pub async fn mails(&self) -> Vec<String> {
+        afterglow::accounts::answer_requests(&self.state).await.unwrap();
+        while afterglow::mail::tick(&self.state).await.unwrap().claimed > 0 {}
+        let folder = self.state.config.data_dir.join("mail");
+        let mut files: Vec<_> = std::fs::read_dir(folder)
+            .map(|files| files.map(|file| file.unwrap().path()).collect())
+            .unwrap_or_default();
+        files.sort();
+        // Long lines are cut for the way, with a sign at their end.
+        let read = |file| std::fs::read_to_string(file).unwrap().replace("=\r\n", "");
+        files.iter().map(read).collect()
     }
 
     pub fn engine(&self) -> Engine {
@@ -166,7 +189,12 @@ impl Beside {
     }
 }
 
-async fn build(store: &Store, keys: &KeySet, clock: Arc<MockClock>) -> AppState {
+async fn build(
+    store: &Store,
+    keys: &KeySet,
+    clock: Arc<MockClock>,
+    change: impl FnOnce(&mut Config),
+) -> AppState {
     let mut config = Config::development(store.folder());
     config.database.url = store.url().into();
     config.database.sqlite_synchronous = SqliteSynchronous::Normal;
@@ -176,5 +204,6 @@ async fn build(store: &Store, keys: &KeySet, clock: Arc<MockClock>) -> AppState 
     // So that a test can be the push service.
     config.push.allow_loopback = true;
     config.push.subject = "mailto:operations@example.org".into();
+    change(&mut config);
     AppState::build(config, keys, clock, Arc::new(SystemRandom)).await.unwrap()
 }
