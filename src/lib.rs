@@ -63,10 +63,12 @@ pub mod page;
 pub mod plans;
 /// Short exercises, and the one for today.
 pub mod prompts;
-/// Web Push: subscriptions, sealing, sending.
+/// Push: subscriptions, sealing, sending.
 pub mod push;
 /// Standing rules, planning, the ledger.
 pub mod reminders;
+/// The therapist's side: roster, review queue.
+pub mod review;
 /// Crisis cards, crisis resources, the safety plan.
 pub mod safety;
 /// Claim, re-check, send, record.

@@ -1,5 +1,5 @@
-//! Codes that people read and type, for invitations and for recovery: ten random Crockford base-32 characters and a check character, read aloud or printed. Case, the
-//! letters O, I and L, blanks and dashes are forgiven.
+//! Codes that people read and type, for invitations and for recovery: ten random Crockford base-32 characters and a
+//! check character, read aloud or printed. Case, the letters O, I and L, blanks and dashes are forgiven.
 
 use entity::ids::AccountId;
 

@@ -13,7 +13,7 @@ static SPANISH: LazyLock<Vec<&str>> =
 
 /// A fresh one; nobody keeps it.
 pub fn draw(random: &dyn Random, locale: &str) -> String {
-    let list = if language::of_locale(locale) == "es" { &SPANISH } else { &ENGLISH };
+    let list = if language::of(locale) == "es" { &SPANISH } else { &ENGLISH };
     let words: Vec<&str> = (0..WORDS).map(|_| list[index(random, list.len())]).collect();
     words.join(" ")
 }

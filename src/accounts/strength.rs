@@ -64,7 +64,7 @@ fn is_guessable(password: &str, own: &[&str], least: usize) -> bool {
         known.push(text);
         known.extend(text.split(['@', '.', '-', '_', '+', ' ']).filter(|part| part.chars().count() >= 3));
     }
-    let enough = if least >= ALONE { Score::Three } else { Score::Two };
+    let enough = if least >= ALONE { Score::Four } else { Score::Two };
     zxcvbn(password, &known).score() < enough
 }
 

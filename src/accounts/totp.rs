@@ -246,7 +246,10 @@ mod tests {
         // Appendix B, SHA-1, its last six digits.
         let seed = b"12345678901234567890";
         let at = |seconds: i64| DateTime::from_timestamp(seconds, 0).unwrap();
-        for (seconds, code) in [(59, "287082"), (1_111_111_109, "081804"), (20_000_000_000, "353130")] {
+        assert_eq!(step_of(seed, "287082", at(59)).unwrap(), Some(1));
+        for (seconds, code) in
+            [(1_234_567_890, "005924"), (1_111_111_109, "081804"), (20_000_000_000, "353130")]
+        {
             for (shift, fits) in [(-60, false), (-30, true), (0, true), (30, true), (60, false)] {
                 let step = step_of(seed, code, at(seconds + shift)).unwrap();
                 assert_eq!(step, fits.then_some(seconds / 30), "{code} {shift}");

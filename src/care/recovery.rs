@@ -24,8 +24,8 @@ use crate::{
     openapi::Problems,
 };
 
-/// A member of staff who may help this patient at the front desk: a therapist of their care team, or an admin of
-/// their clinic.
+/// A member of staff who may help this patient at the front desk: a coordinator or an admin of their clinic, or a
+/// therapist of their care team.
 pub struct Desk {
     me: Caller,
     patient: PatientId,
@@ -37,7 +37,7 @@ impl FromRequestParts<AppState> for Desk {
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> ApiResult<Self> {
         let staff = Staff::from_request_parts(parts, app).await?;
         let patient = PatientId(path_id(parts, app, "patient_id").await?);
-        if staff.capabilities().has(Capability::Admin) {
+        if [Capability::Coordinator, Capability::Admin].iter().any(|one| staff.capabilities().has(*one)) {
             rows::Entity::find_by_id(patient.0)
                 .filter(rows::Column::ClinicId.eq(staff.clinic))
                 .filter(rows::Column::Kind.eq("patient"))

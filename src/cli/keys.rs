@@ -1,10 +1,10 @@
 //! `afterglow keys`: key files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use super::CliError;
+use super::{CliError, vapid};
 use crate::{
     clock::{Clock, SystemClock},
     config::Environment,
@@ -36,6 +36,8 @@ enum KeysCommand {
         #[command(subcommand)]
         command: SigningCommand,
     },
+    /// The keys by which push services know this server.
+    Vapid(vapid::VapidArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -47,7 +49,7 @@ enum SigningCommand {
     },
 }
 
-pub fn run(args: KeysArgs) -> Result<(), CliError> {
+pub async fn run(args: KeysArgs, config: Option<&Path>) -> Result<(), CliError> {
     match args.command {
         KeysCommand::Generate { out } => {
             for path in keyfile::generate_missing(&out, Environment::Production)? {
@@ -64,6 +66,7 @@ pub fn run(args: KeysArgs) -> Result<(), CliError> {
             let (kid, from) = keyfile::rotate_signing(&file, SystemClock.now())?;
             println!("added {kid}, which signs from {from}");
         }
+        KeysCommand::Vapid(args) => vapid::run(args, config).await?,
     }
     Ok(())
 }

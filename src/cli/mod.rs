@@ -14,9 +14,11 @@ use crate::{
 mod admin;
 mod keys;
 mod openapi;
+mod reminders;
 mod seed;
 mod serve;
 mod start;
+mod vapid;
 
 /// Companion backend for ketamine-assisted psychotherapy.
 #[derive(Debug, Parser)]
@@ -47,6 +49,8 @@ enum Command {
     Keys(keys::KeysArgs),
     /// Make clinics and their first admins.
     Admin(admin::AdminArgs),
+    /// Ask what became of a reminder.
+    Reminders(reminders::RemindersArgs),
 }
 
 /// What ends a command.
@@ -90,7 +94,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         return crate::demo::run(args).await;
     }
     if let Command::Keys(args) = cli.command {
-        return keys::run(args);
+        return keys::run(args, cli.config.as_deref()).await;
     }
     let config = Config::load(cli.config.as_deref())?;
     match cli.command {
@@ -99,6 +103,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Migrate => start::migrate_only(config).await,
         Command::Seed(args) => seeded(config, args).await,
         Command::Admin(args) => admin::run(config, args).await,
+        Command::Reminders(args) => reminders::run(config, args).await,
         Command::Openapi | Command::Demo(_) | Command::Keys(_) => Ok(()),
     }
 }

@@ -20,6 +20,9 @@ use crate::{
     vault::keyfile,
 };
 
+/// How often the signing keys are read again.
+const KEYS_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// How to serve.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
@@ -72,13 +75,14 @@ pub async fn run_until(
     let worker = with_worker.then(|| tokio::spawn(scheduler::run(app.clone(), stop.clone())));
     let mail = with_worker.then(|| tokio::spawn(mail::run(app.clone(), stop.clone())));
     let keys = tokio::spawn(watch_signing_keys(app.clone(), stop.clone()));
+    let announcing = Some(tokio::spawn(scheduler::announce(app.clone(), stop.clone())));
     if let Some(listener) = listener {
         let limits = app.config.server.clone();
         http::serve(listener, app::router(app.clone()), &limits, stop.clone()).await?;
     } else {
         stop.cancelled().await;
     }
-    for task in [worker, mail, metrics, Some(keys)].into_iter().flatten() {
+    for task in [worker, mail, announcing, metrics, Some(keys)].into_iter().flatten() {
         if let Err(error) = task.await {
             tracing::error!(%error, "a task ended badly");
         }
@@ -88,11 +92,7 @@ pub async fn run_until(
 
 /// Takes a changed signing key file into use; one that cannot be read leaves the keys as they are.
 async fn watch_signing_keys(app: AppState, stop: CancellationToken) {
-    while !stop.is_cancelled() {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = scheduler::pass(std::time::Duration::from_secs(60)) => {}
-        }
+    while tokio::time::timeout(KEYS_EVERY, stop.cancelled()).await.is_err() {
         let read = keyfile::load_signing(&app.config.keys, app.config.environment);
         let taken = read
             .map_err(|error| error.to_string())

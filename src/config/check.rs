@@ -19,6 +19,7 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
     database(config, problems);
     push(config, problems);
     mail(config, problems);
+    apns(config, problems);
     if EnvFilter::try_new(&config.log.filter).is_err() {
         problems.add("log.filter", "is not a filter; write for instance info,afterglow=debug");
     }
@@ -62,10 +63,11 @@ fn numbers(config: &Config, problems: &mut Problems) {
         8 * auth.argon2_parallelism.min(64)..=4_194_304,
     );
     within(problems, "auth.argon2_concurrency", auth.argon2_concurrency, 1..=256);
-    within(problems, "push.batch_size", config.push.batch_size, 1..=500);
+    within(problems, "push.batch_size", config.push.batch_size, 1..=1_000);
     within(problems, "push.per_origin_concurrency", config.push.per_origin_concurrency, 1..=1_000);
     within(problems, "scheduler.poll_seconds", config.scheduler.poll_seconds, 1..=300);
     within(problems, "scheduler.lease_seconds", config.scheduler.lease_seconds, 15..=3_600);
+    within(problems, "scheduler.ledger_days", config.scheduler.ledger_days, 90..=36_500);
     within(problems, "attachments.patient_mib", config.attachments.patient_mib, 20..=1_048_576);
 }
 
@@ -149,6 +151,27 @@ fn mail(config: &Config, problems: &mut Problems) {
     }
     if !mail.smtp_user.is_empty() && mail.smtp_password.expose_secret().is_empty() {
         problems.add("mail.smtp_password", "is missing beside mail.smtp_user");
+    }
+}
+
+/// What Apple's service needs beside the key.
+fn apns(config: &Config, problems: &mut Problems) {
+    let apns = &config.apns;
+    if apns.key_file.as_os_str().is_empty() {
+        return;
+    }
+    let plain = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
+    };
+    let settings = [
+        ("apns.key_id", &apns.key_id, "must name the key, such as ABC123DEFG"),
+        ("apns.team_id", &apns.team_id, "must name the team at Apple, such as DEF123GHIJ"),
+        ("apns.bundle_id", &apns.bundle_id, "must name the app, such as org.example.afterglow"),
+    ];
+    for (setting, text, advice) in settings {
+        if !plain(text) {
+            problems.add(setting, advice);
+        }
     }
 }
 

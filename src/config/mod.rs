@@ -17,8 +17,9 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 pub use sections::{
-    AttachmentsConfig, AuthConfig, DatabaseConfig, Environment, KeysConfig, LogConfig, LogFormat, MailConfig,
-    MeasuresConfig, PushConfig, SafetyConfig, SchedulerConfig, ServerConfig, SmtpTls, SqliteSynchronous,
+    ApnsConfig, AttachmentsConfig, AuthConfig, DatabaseConfig, Environment, FcmConfig, KeysConfig, LogConfig,
+    LogFormat, MailConfig, MeasuresConfig, PushConfig, SafetyConfig, SchedulerConfig, ServerConfig, SmtpTls,
+    SqliteSynchronous,
 };
 
 /// All settings. Secrets in it are neither printed by `Debug` nor serialised.
@@ -41,6 +42,10 @@ pub struct Config {
     pub auth: AuthConfig,
     /// Web Push.
     pub push: PushConfig,
+    /// Apple's push service.
+    pub apns: ApnsConfig,
+    /// Google's push service.
+    pub fcm: FcmConfig,
     /// The loop that sends reminders.
     pub scheduler: SchedulerConfig,
     /// What helps in a crisis.
@@ -66,6 +71,8 @@ impl Default for Config {
             keys: KeysConfig::default(),
             auth: AuthConfig::default(),
             push: PushConfig::default(),
+            apns: ApnsConfig::default(),
+            fcm: FcmConfig::default(),
             scheduler: SchedulerConfig::default(),
             safety: SafetyConfig::default(),
             log: LogConfig::default(),

@@ -203,9 +203,53 @@ impl Default for PushConfig {
             allow_loopback: false,
             any_public: false,
             extra_hosts: Vec::new(),
-            batch_size: 200,
-            per_origin_concurrency: 16,
+            batch_size: 500,
+            per_origin_concurrency: 256,
         }
+    }
+}
+
+/// `[apns]`: pushes to iPhone apps from the store. Off without a key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ApnsConfig {
+    /// The signing key that Apple gives out (`AuthKey_….p8`). Empty: off.
+    pub key_file: PathBuf,
+    /// The key's name.
+    pub key_id: String,
+    /// The team it belongs to.
+    pub team_id: String,
+    /// The app.
+    pub bundle_id: String,
+    /// Apple's service, or its sandbox.
+    pub url: String,
+}
+
+impl Default for ApnsConfig {
+    fn default() -> Self {
+        Self {
+            key_file: PathBuf::new(),
+            key_id: String::new(),
+            team_id: String::new(),
+            bundle_id: String::new(),
+            url: "https://api.push.apple.com".to_owned(),
+        }
+    }
+}
+
+/// `[fcm]`: pushes to Android apps that use Firebase. Off without a service account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FcmConfig {
+    /// The JSON file of a service account. Empty: off.
+    pub service_account_file: PathBuf,
+    /// Google's service.
+    pub url: String,
+}
+
+impl Default for FcmConfig {
+    fn default() -> Self {
+        Self { service_account_file: PathBuf::new(), url: "https://fcm.googleapis.com".to_owned() }
     }
 }
 
@@ -217,11 +261,13 @@ pub struct SchedulerConfig {
     pub poll_seconds: u64,
     /// A worker that died gives up its claim after so many seconds.
     pub lease_seconds: i64,
+    /// How many days the ledger remembers a notification that is over.
+    pub ledger_days: i64,
 }
 
 impl Default for SchedulerConfig {
     fn default() -> Self {
-        Self { poll_seconds: 5, lease_seconds: 60 }
+        Self { poll_seconds: 5, lease_seconds: 60, ledger_days: 730 }
     }
 }
 

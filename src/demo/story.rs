@@ -42,6 +42,8 @@ struct Cast {
     ada: Client,
     bo: Client,
     cy: Client,
+    mira: Client,
+    cleo: Client,
     ana: Client,
     patient_id: String,
     bo_id: String,
@@ -113,18 +115,28 @@ async fn gather(app: &AppState, address: SocketAddr) -> Result<Cast, Broken> {
     let (bo, bo_id) = join(&ada, &door, staff.clone(), "Bo", &email("bo"), THERAPIST_PASSWORD, &zone).await?;
     let (cy, _) = join(&ada, &door, staff, "Cy", &email("cy"), THERAPIST_PASSWORD, &zone).await?;
     let seeds = [seed_of_ada, enrol(app, &bo).await?];
-    enrol(app, &cy).await?;
     let invitation = json!({"kind": "patient", "label": "Tuesday's new patient"});
     let (ana, patient_id) =
         join(&bo, &door, invitation, "Ana", &email("ana"), PATIENT_PASSWORD, &zone).await?;
+    let role = |one: &str| json!({"kind": "staff", "capabilities": [one], "profession": "Staff"});
+    let (mira, mira_id) =
+        join(&ada, &door, role("medical"), "Mira", &email("mira"), THERAPIST_PASSWORD, &zone).await?;
+    let (cleo, _) =
+        join(&ada, &door, role("coordinator"), "Cleo", &email("cleo"), THERAPIST_PASSWORD, &zone).await?;
+    for other in [&cy, &mira, &cleo] {
+        enrol(app, other).await?;
+    }
+    let further = json!({"kind": "patient", "member_id": mira_id});
+    let further = cleo.create("/v1/invitations", further).await?;
+    ana.create("/v1/care-team", json!({"invitation_code": text(&further, "code")?})).await?;
     line(format!(
         "Bo (therapist) invited Ana (patient). Ana lives by the clock of {}, where it is",
         zone.name()
     ));
-    line(format!("now {}. Cy is another therapist of the same clinic.\n", local(&zone, app.clock.now())));
+    line(format!("now {}. Cy is another therapist of the same clinic.", local(&zone, app.clock.now())));
     line("Staff get in with a second factor only: each set one up at the first login.\n");
     let emails = [email("ada"), email("bo"), email("ana")];
-    Ok(Cast { ada, bo, cy, ana, patient_id, bo_id, zone, emails, seeds, door })
+    Ok(Cast { ada, bo, cy, mira, cleo, ana, patient_id, bo_id, zone, emails, seeds, door })
 }
 
 async fn join(

@@ -58,6 +58,9 @@ pub struct Written {
 }
 
 impl Letter {
+    /// The longest life of any.
+    pub const LONGEST: Duration = Duration::days(3);
+
     /// Its name in the content, in metrics and in file names.
     pub fn name(&self) -> &'static str {
         match self {
@@ -77,7 +80,7 @@ impl Letter {
         match self {
             Self::PasswordReset { .. } => Duration::minutes(30),
             Self::Attention => Duration::hours(24),
-            _ => Duration::days(3),
+            _ => Self::LONGEST,
         }
     }
 

@@ -85,7 +85,12 @@ pub async fn tick(app: &AppState) -> ApiResult<MailReport> {
     let mut report = MailReport { claimed: batch.len(), ..MailReport::default() };
     let endings = join_all(batch.iter().map(|job| deliver(app, job))).await;
     for (job, ending) in batch.iter().zip(endings) {
-        let outcome = match ending? {
+        // One that cannot be opened must not keep the others from being recorded: they would be sent again.
+        let ending = ending.unwrap_or_else(|error| {
+            tracing::error!(?error, "a mail could not be opened; it is tried again");
+            Ending::Later
+        });
+        let outcome = match ending {
             Ending::Sent => {
                 report.sent += 1;
                 "sent"
@@ -147,6 +152,9 @@ async fn deliver(app: &AppState, job: &jobs::Model) -> ApiResult<Ending> {
 
 /// None for what is too old, and for accounts that are closed or gone.
 async fn open(app: &AppState, job: &jobs::Model, now: DateTime<Utc>) -> ApiResult<Option<Mail>> {
+    if now - job.created_at >= Letter::LONGEST {
+        return Ok(None);
+    }
     let conn = app.db.reader();
     let account = accounts::Entity::find_by_id(AccountId(job.owner_id))
         .filter(accounts::Column::State.eq("active"))

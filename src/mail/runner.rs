@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::tick;
-use crate::{accounts, app::AppState, scheduler};
+use crate::{accounts, app::AppState};
 
 /// Runs until `stop`. A batch that was claimed is finished first.
 pub async fn run(app: AppState, stop: CancellationToken) {
@@ -19,9 +19,6 @@ pub async fn run(app: AppState, stop: CancellationToken) {
             Ok(_) => {}
             Err(error) => tracing::warn!(?error, "the outbox was not emptied; leases bring its mails back"),
         }
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = scheduler::pass(wait) => {}
-        }
+        tokio::time::timeout(wait, stop.cancelled()).await.ok();
     }
 }

@@ -56,6 +56,7 @@ async fn live(app: &TestApp, ana: &Person, bo: &Person) {
     let post = async |path: &str, body: Value| ana.post(path, &body).await.expect(201);
     let request = ana.request(Method::POST, "/v1/checkins").await.key("once");
     request.json(&json!({"mood": 0, "note": "words"})).send().await.expect(201);
+    post("/v1/sessions/requests", json!({"kind": "new", "note": "words"})).await;
     let entry = ana.entry("words").await;
     ana.share(&entry, bo, &json!({})).await.expect(200);
     post(&format!("/v1/journal/entries/{entry}/comments"), json!({"text": "words"})).await;

@@ -18,7 +18,8 @@ both_engines![
     a_mail_server_that_is_down_holds_up_nobody_and_gets_it_later,
     a_mail_that_is_refused_for_good_is_not_tried_again,
     two_workers_send_a_mail_once,
-    a_worker_that_died_is_followed_and_one_that_overslept_changes_nothing,
+    a_worker_that_died_is_followed,
+    a_worker_that_overslept_changes_nothing,
     a_mail_too_old_to_be_of_use_is_dropped,
     mails_are_in_the_language_and_on_the_clock_of_their_reader,
     what_waits_in_the_outbox_is_sealed,
@@ -50,7 +51,7 @@ async fn write(app: &TestApp, to: &Person, letter: Letter, cause: ApiResult<()>)
 }
 
 async fn through(app: &TestApp, port: u16) -> Beside {
-    app.beside_with(|config| {
+    app.beside_with(&app.keys, |config| {
         config.mail.smtp_host = "127.0.0.1".into();
         config.mail.smtp_port = port;
         config.mail.smtp_tls = SmtpTls::None;
@@ -137,7 +138,7 @@ async fn two_workers_send_a_mail_once(app: TestApp) {
     assert_eq!((ids.len(), smtp.received().len()), (20, 20));
 }
 
-async fn a_worker_that_died_is_followed_and_one_that_overslept_changes_nothing(app: TestApp) {
+async fn a_worker_that_died_is_followed(app: TestApp) {
     let bo = alone(&app, app.therapist("bo").await).await;
     write(&app, &bo, Letter::Attention, Ok(())).await.unwrap();
     // Claimed by somebody who is never heard of again.
@@ -151,6 +152,28 @@ async fn a_worker_that_died_is_followed_and_one_that_overslept_changes_nothing(a
     assert_eq!(tick(&beside.state).await.sent, 1);
     let rows = app.count("jobs").await;
     assert_eq!((rows, smtp.received().len()), (0, 1));
+}
+
+/// What it learned too late would otherwise take the mail away from whoever has it by now.
+async fn a_worker_that_overslept_changes_nothing(app: TestApp) {
+    let bo = alone(&app, app.therapist("bo").await).await;
+    write(&app, &bo, Letter::Attention, Ok(())).await.unwrap();
+    let (slow, fast) = (Smtp::start().await, Smtp::start().await);
+    slow.answer("");
+    let (one, other) = (through(&app, slow.port).await, through(&app, fast.port).await);
+    let state = one.state.clone();
+    let asleep = tokio::spawn(async move { tick(&state).await });
+    while app.query("SELECT 1 AS n FROM jobs WHERE fence = 1", vec![]).await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    app.advance(Duration::minutes(2));
+    fast.answer("451 come back later");
+    assert_eq!(tick(&other.state).await, MailReport { claimed: 1, retrying: 1, ..NOTHING });
+    slow.answer("550 no such user");
+    assert_eq!(asleep.await.unwrap(), MailReport { claimed: 1, dropped: 1, ..NOTHING });
+    app.advance(Duration::minutes(2));
+    fast.answer("250 ok");
+    assert_eq!(tick(&other.state).await, MailReport { claimed: 1, sent: 1, ..NOTHING });
 }
 
 async fn a_mail_too_old_to_be_of_use_is_dropped(app: TestApp) {

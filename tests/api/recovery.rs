@@ -16,7 +16,7 @@ both_engines![
     a_new_password_makes_older_tokens_worthless,
     a_patient_without_phone_and_mail_is_helped_at_the_desk,
     a_desk_code_works_once_soon_and_with_the_address_only,
-    staff_can_never_log_in_as_the_patient,
+    staff_cannot_log_in_as_the_patient_with_what_they_are_told,
     the_patient_is_told_of_a_recovery_and_can_stop_it,
     a_new_device_is_told_by_mail_and_a_known_one_is_not,
 ];
@@ -155,7 +155,7 @@ async fn a_patient_without_phone_and_mail_is_helped_at_the_desk(app: TestApp) {
     let phone = crate::authz::subscription("http://127.0.0.1:65530/lost");
     lost.post("/v1/push/subscriptions", &phone).await.expect(201);
     lost.entry("what only I read").await;
-    for staff in [app.therapist("bo").await, app.admin().await] {
+    for staff in [app.therapist("bo").await, app.coordinator("cleo").await, app.admin().await] {
         let code = desk_code(&staff, &lost).await;
         recover(&app, &email("ana"), &code.to_lowercase().replace('-', " ")).await.expect(204);
         lost.get("/v1/me").await.refused(401, "unauthenticated");
@@ -200,7 +200,7 @@ async fn a_desk_code_works_once_soon_and_with_the_address_only(app: TestApp) {
 }
 
 /// Everything that staff are given, tried everywhere it might open something.
-async fn staff_can_never_log_in_as_the_patient(app: TestApp) {
+async fn staff_cannot_log_in_as_the_patient_with_what_they_are_told(app: TestApp) {
     let (ana, bo, admin) = (app.patient("ana").await, app.therapist("bo").await, app.admin().await);
     let path = format!("/v1/patients/{}/recovery", ana.id);
     let made = bo.request(Method::POST, &path).await.send().await.expect(201);
@@ -247,8 +247,11 @@ async fn staff_can_never_log_in_as_the_patient(app: TestApp) {
     recover(&app, &email("ana"), &code).await.invalid("/code");
     let stranger = app.therapist("dee").await;
     stranger.request(Method::POST, &path).await.send().await.refused(404, "not_found");
-    let elsewhere = app.admin_of("elsewhere").await;
-    elsewhere.request(Method::POST, &path).await.send().await.refused(404, "not_found");
+    for elsewhere in [app.admin_of("elsewhere").await, app.staff_of("elsewhere", "coordinator", "kim").await]
+    {
+        elsewhere.request(Method::POST, &path).await.send().await.refused(404, "not_found");
+    }
+    app.medical("mia").await.request(Method::POST, &path).await.send().await.refused(403, "forbidden_role");
     // Staff are no patients: nobody recovers one of them at a desk.
     let path = format!("/v1/patients/{}/recovery", bo.id);
     admin.request(Method::POST, &path).await.send().await.refused(404, "not_found");

@@ -54,6 +54,7 @@ macro_rules! entities {
 fn entities() -> Schema {
     entities![
         accounts,
+        administrations,
         alerts,
         attachment_chunks,
         attachments,
@@ -97,6 +98,7 @@ fn entities() -> Schema {
         reset_tokens,
         safety_plans,
         session_readiness,
+        session_requests,
         sessions,
         sync_ops,
         tombstones,

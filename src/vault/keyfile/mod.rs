@@ -20,7 +20,7 @@ mod signing;
 #[cfg(test)]
 mod tests;
 
-pub use generate::{append_kek, generate_missing};
+pub use generate::{RotatedVapid, append_kek, generate_missing, rotate_vapid};
 pub use signing::{load_signing, rotate_signing};
 
 /// A key-encryption key: wraps the data keys.

@@ -45,7 +45,8 @@ async fn at_once(app: &TestApp, body: Value) -> usize {
 
 /// A process behind a proxy that it trusts, so that a request can come from anywhere.
 async fn behind_a_proxy(app: &TestApp) -> Beside {
-    app.beside_with(|config| config.server.trusted_proxies = vec!["0.0.0.0".parse().unwrap()]).await
+    app.beside_with(&app.keys, |config| config.server.trusted_proxies = vec!["0.0.0.0".parse().unwrap()])
+        .await
 }
 
 async fn from(proxy: &Beside, network: usize, body: &Value) -> u16 {

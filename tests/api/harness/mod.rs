@@ -105,7 +105,7 @@ impl TestApp {
     async fn on(store: Store) -> Self {
         let clock = Arc::new(MockClock::at(START.parse().unwrap()));
         let keys = KeySet::generate().unwrap();
-        let state = build(&store, &keys, clock.clone(), |_| {}).await;
+        let state = build(&store, &keys, clock.clone()).await;
         let router = app::router(state.clone());
         let (people, problems) = Default::default();
         Self(Arc::new(Inner { state, clock, keys, store, router, people, problems }))
@@ -113,12 +113,12 @@ impl TestApp {
 
     /// Another process on the same database, with the same keys and the same clock.
     pub async fn beside(&self) -> Beside {
-        self.beside_with(|_| {}).await
+        self.beside_with(&self.keys, |_| ()).await
     }
 
-    /// The same, with other settings.
-    pub async fn beside_with(&self, change: impl FnOnce(&mut Config)) -> Beside {
-        let state = build(&self.store, &self.keys, self.clock.clone(), change).await;
+    /// Another process on the same database, with other keys and settings.
+    pub async fn beside_with(&self, keys: &KeySet, change: impl FnOnce(&mut Config)) -> Beside {
+        let state = build_with(&self.store, keys, self.clock.clone(), change).await;
         Beside { app: self.clone(), state }
     }
 
@@ -189,7 +189,11 @@ impl Beside {
     }
 }
 
-async fn build(
+async fn build(store: &Store, keys: &KeySet, clock: Arc<MockClock>) -> AppState {
+    build_with(store, keys, clock, |_| ()).await
+}
+
+async fn build_with(
     store: &Store,
     keys: &KeySet,
     clock: Arc<MockClock>,

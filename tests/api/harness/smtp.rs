@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::AbortHandle,
 };
 
@@ -20,7 +21,7 @@ pub struct Received {
 pub struct Smtp {
     pub port: u16,
     received: Arc<Mutex<Vec<Received>>>,
-    answer: Arc<Mutex<&'static str>>,
+    answer: watch::Sender<&'static str>,
     task: AbortHandle,
 }
 
@@ -35,8 +36,8 @@ impl Smtp {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let received: Arc<Mutex<Vec<Received>>> = Arc::default();
-        let answer = Arc::new(Mutex::new("250 ok"));
-        let (into, saying) = (received.clone(), answer.clone());
+        let (answer, saying) = watch::channel("250 ok");
+        let into = received.clone();
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(talk(stream, into.clone(), saying.clone()));
@@ -45,9 +46,9 @@ impl Smtp {
         Self { port, received, answer, task: task.abort_handle() }
     }
 
-    /// What it says to the next recipients, such as `550 no such user`.
+    /// What it says to the next recipients, such as `550 no such user`; while that is empty it says nothing yet.
     pub fn answer(&self, line: &'static str) {
-        *self.answer.lock().unwrap() = line;
+        self.answer.send_replace(line);
     }
 
     pub fn received(&self) -> Vec<Received> {
@@ -58,7 +59,7 @@ impl Smtp {
 async fn talk(
     stream: TcpStream,
     received: Arc<Mutex<Vec<Received>>>,
-    answer: Arc<Mutex<&'static str>>,
+    mut answer: watch::Receiver<&'static str>,
 ) -> std::io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut lines = BufReader::new(read).lines();
@@ -68,7 +69,8 @@ async fn talk(
         let word = line.to_uppercase();
         if word.starts_with("RCPT") {
             to = line;
-            let said = *answer.lock().unwrap();
+            let said = answer.wait_for(|line| !line.is_empty()).await.map(|line| *line);
+            let Ok(said) = said else { break };
             write.write_all(format!("{said}\r\n").as_bytes()).await?;
         } else if word.starts_with("DATA") {
             write.write_all(b"354 go on\r\n").await?;
