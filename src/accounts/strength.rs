@@ -62,6 +62,7 @@ fn is_guessable(password: &str, own: &[&str], least: usize) -> bool {
     let mut known: Vec<&str> = NEAR.to_vec();
     for text in own {
         known.push(text);
+        known.extend(text.split('@').next());
         known.extend(text.split(['@', '.', '-', '_', '+', ' ']).filter(|part| part.chars().count() >= 3));
     }
     let enough = if least >= ALONE { Score::Four } else { Score::Two };
