@@ -8,7 +8,7 @@ use sea_orm::{ConnectionTrait, Statement};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::many::Ids;
+use crate::db::many::Ids;
 use crate::{accounts, app::AppState, attachments, erasure, error::ApiResult, reminders, sync};
 
 /// How long a round of everything takes at least.
