@@ -100,6 +100,11 @@ async fn live(app: &TestApp, ana: &Person, bo: &Person) {
     let op = json!({"op_id": Uuid::from_u128(7), "collection": "checkins", "kind": "create", "id": Uuid::from_u128(8),
         "fields": {"mood": 5}});
     ana.post("/v1/sync", &json!({"ops": [op]})).await.expect(200);
+    unasked(app, ana).await;
+}
+
+/// Rows that the program makes by itself, now or later.
+async fn unasked(app: &TestApp, ana: &Person) {
     let now = || app.now().into();
     let delivery = "INSERT INTO deliveries (recipient_id, notification_id, subscription_id, outcome, attempts, at) \
         SELECT recipient_id, id, id, 'accepted', 1, $2 FROM notifications WHERE recipient_id = $1";
