@@ -6,6 +6,7 @@ mod load;
 mod sections;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::{
     fmt,

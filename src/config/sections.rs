@@ -6,8 +6,9 @@ use std::{
 };
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
 
+use super::values::{address, address_or_empty, empty_or_address, hidden, list};
 use crate::http::network::IpNetwork;
 
 /// What this installation is for. Production refuses whatever is only convenient.
@@ -363,50 +364,4 @@ pub struct MeasuresConfig {
     /// Ids of the questionnaires in it whose licences the operator has read and accepted.
     #[serde(deserialize_with = "list")]
     pub accepted_licences: Vec<String>,
-}
-
-const NOT_AN_ADDRESS: &str = "must be an IP address and a port, such as 127.0.0.1:8080";
-
-fn hidden<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(if secret.expose_secret().is_empty() { "" } else { "[hidden]" })
-}
-
-fn address_or_empty<S: Serializer>(address: &Option<SocketAddr>, serializer: S) -> Result<S::Ok, S::Error> {
-    match address {
-        Some(address) => serializer.collect_str(address),
-        None => serializer.serialize_str(""),
-    }
-}
-
-fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
-    empty_or_address(deserializer)?.ok_or_else(|| de::Error::custom(NOT_AN_ADDRESS))
-}
-
-fn empty_or_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
-    let text = String::deserialize(deserializer).map_err(|_| de::Error::custom(NOT_AN_ADDRESS))?;
-    if text.is_empty() {
-        return Ok(None);
-    }
-    text.parse().map(Some).map_err(|_| de::Error::custom(NOT_AN_ADDRESS))
-}
-
-/// A list, or in an environment variable the same with commas.
-fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: de::DeserializeOwned,
-{
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum ListOrText {
-        List(Vec<String>),
-        Text(String),
-    }
-    let texts = match ListOrText::deserialize(deserializer) {
-        Ok(ListOrText::List(texts)) => texts,
-        Ok(ListOrText::Text(text)) => text.split(',').map(|part| part.trim().to_owned()).collect(),
-        Err(_) => return Err(de::Error::custom("must be a list of texts")),
-    };
-    let filled = texts.into_iter().filter(|text| !text.is_empty());
-    filled.map(|text| T::deserialize(de::value::StringDeserializer::<D::Error>::new(text))).collect()
 }
