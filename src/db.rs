@@ -2,6 +2,8 @@
 //! `Db::write` or `Db::write_once`, which do what every change needs: one transaction, the idempotency key, the
 //! patient's lock and sync counter, audit as the last statement, and a nudge for the scheduler after the commit.
 
+pub mod many;
+
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
@@ -13,8 +15,8 @@ use std::{
 use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, PatientId};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, sqlx,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, sqlx,
 };
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -32,6 +34,13 @@ use crate::{
 pub enum Engine {
     Sqlite,
     Postgres,
+}
+
+impl Engine {
+    /// The one behind a connection that was handed in.
+    pub fn of(conn: &impl ConnectionTrait) -> Self {
+        if conn.get_database_backend() == DbBackend::Postgres { Self::Postgres } else { Self::Sqlite }
+    }
 }
 
 /// Connections and what every write needs.

@@ -51,6 +51,8 @@ pub mod idempotency;
 pub mod journal;
 /// Which language a reader gets.
 pub mod language;
+/// Mail, by way of an outbox.
+pub mod mail;
 /// Questionnaires and their scores.
 pub mod measures;
 /// What refusals say, in the reader's language.

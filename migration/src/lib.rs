@@ -24,8 +24,10 @@ mod m20261126_000040_standing;
 mod m20261126_000041_timeline;
 mod m20261126_000050_past_window;
 mod m20261126_000070_review;
-mod m20261126_000071_alert_ladder;
-mod m20261126_000072_handovers;
+mod m20261126_000075_factors;
+mod m20261126_000076_resets;
+mod m20261126_000090_alert_ladder;
+mod m20261126_000091_handovers;
 
 pub struct Migrator;
 
@@ -54,8 +56,10 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000041_timeline::Migration),
             Box::new(m20261126_000050_past_window::Migration),
             Box::new(m20261126_000070_review::Migration),
-            Box::new(m20261126_000071_alert_ladder::Migration),
-            Box::new(m20261126_000072_handovers::Migration),
+            Box::new(m20261126_000075_factors::Migration),
+            Box::new(m20261126_000076_resets::Migration),
+            Box::new(m20261126_000090_alert_ladder::Migration),
+            Box::new(m20261126_000091_handovers::Migration),
         ]
     }
 }

@@ -37,6 +37,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(super::handovers::router())
         .merge(super::page::router())
         .merge(super::staff::router())
+        .merge(super::recovery::router())
         .merge(super::access_log::router())
 }
 

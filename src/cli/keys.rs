@@ -5,7 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use super::{CliError, vapid};
-use crate::{config::Environment, vault::keyfile};
+use crate::{
+    clock::{Clock, SystemClock},
+    config::Environment,
+    vault::keyfile,
+};
 
 /// What to do with key files.
 #[derive(Debug, Args)]
@@ -27,8 +31,22 @@ enum KeysCommand {
         /// The file that keys.kek_file names.
         file: PathBuf,
     },
+    /// Change the keys that sign access tokens.
+    Signing {
+        #[command(subcommand)]
+        command: SigningCommand,
+    },
     /// The keys by which push services know this server.
     Vapid(vapid::VapidArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum SigningCommand {
+    /// Add a key. Running servers read it within a minute, and sign with it ten minutes from now; nobody is logged out.
+    Rotate {
+        /// The file that keys.signing_key_file names. Several servers: copy it to each within the ten minutes.
+        file: PathBuf,
+    },
 }
 
 pub async fn run(args: KeysArgs, config: Option<&Path>) -> Result<(), CliError> {
@@ -43,6 +61,10 @@ pub async fn run(args: KeysArgs, config: Option<&Path>) -> Result<(), CliError> 
         }
         KeysCommand::AddKek { file } => {
             println!("added {}", keyfile::append_kek(&file)?);
+        }
+        KeysCommand::Signing { command: SigningCommand::Rotate { file } } => {
+            let (kid, from) = keyfile::rotate_signing(&file, SystemClock.now())?;
+            println!("added {kid}, which signs from {from}");
         }
         KeysCommand::Vapid(args) => vapid::run(args, config).await?,
     }

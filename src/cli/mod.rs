@@ -12,6 +12,7 @@ use crate::{
 };
 
 mod admin;
+mod doctor;
 mod keys;
 mod openapi;
 mod reminders;
@@ -45,6 +46,8 @@ enum Command {
     Seed(seed::SeedArgs),
     /// Print the contract as YAML.
     Openapi,
+    /// Look at configuration, keys, clock, database and reminders, and say what to do. Changes nothing.
+    Doctor,
     /// Make and change key files.
     Keys(keys::KeysArgs),
     /// Make clinics and their first admins.
@@ -93,6 +96,9 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
     if let Command::Demo(args) = cli.command {
         return crate::demo::run(args).await;
     }
+    if let Command::Doctor = cli.command {
+        return doctor::run(cli.config.as_deref()).await;
+    }
     if let Command::Keys(args) = cli.command {
         return keys::run(args, cli.config.as_deref()).await;
     }
@@ -104,7 +110,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Seed(args) => seeded(config, args).await,
         Command::Admin(args) => admin::run(config, args).await,
         Command::Reminders(args) => reminders::run(config, args).await,
-        Command::Openapi | Command::Demo(_) | Command::Keys(_) => Ok(()),
+        Command::Openapi | Command::Demo(_) | Command::Doctor | Command::Keys(_) => Ok(()),
     }
 }
 

@@ -6,6 +6,7 @@ mod load;
 mod sections;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::{
     fmt,
@@ -18,7 +19,8 @@ use zeroize::Zeroizing;
 
 pub use sections::{
     ApnsConfig, AttachmentsConfig, AuthConfig, DatabaseConfig, Environment, FcmConfig, KeysConfig, LogConfig,
-    LogFormat, MeasuresConfig, PushConfig, SafetyConfig, SchedulerConfig, ServerConfig, SqliteSynchronous,
+    LogFormat, MailConfig, MeasuresConfig, PushConfig, SafetyConfig, SchedulerConfig, ServerConfig, SmtpTls,
+    SqliteSynchronous,
 };
 
 /// All settings. Secrets in it are neither printed by `Debug` nor serialised.
@@ -51,6 +53,8 @@ pub struct Config {
     pub safety: SafetyConfig,
     /// Logs.
     pub log: LogConfig,
+    /// How mails leave.
+    pub mail: MailConfig,
     /// Voice notes and drawings.
     pub attachments: AttachmentsConfig,
     /// Questionnaires beyond those of the binary.
@@ -73,6 +77,7 @@ impl Default for Config {
             scheduler: SchedulerConfig::default(),
             safety: SafetyConfig::default(),
             log: LogConfig::default(),
+            mail: MailConfig::default(),
             attachments: AttachmentsConfig::default(),
             measures: MeasuresConfig::default(),
         }

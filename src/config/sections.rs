@@ -6,8 +6,9 @@ use std::{
 };
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
 
+use super::values::{address, address_or_empty, empty_or_address, hidden, list};
 use crate::http::network::IpNetwork;
 
 /// What this installation is for. Production refuses whatever is only convenient.
@@ -279,6 +280,51 @@ pub struct SafetyConfig {
     pub crisis_resources_file: Option<PathBuf>,
 }
 
+/// How a connection to the mail server is encrypted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SmtpTls {
+    /// From the first byte, usually at port 465.
+    #[default]
+    Implicit,
+    /// After a greeting in clear, usually at port 587; nothing is sent without it.
+    Starttls,
+    /// Not at all: only for a server on this machine.
+    None,
+}
+
+/// `[mail]`: how mails leave.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MailConfig {
+    /// Host of the mail server; empty: mails become files in `data_dir/mail`, in development only.
+    pub smtp_host: String,
+    /// Its port; 0: the usual one.
+    pub smtp_port: u16,
+    /// How the connection is encrypted.
+    pub smtp_tls: SmtpTls,
+    /// Whom to log in as; empty: nobody.
+    pub smtp_user: String,
+    /// The password for it.
+    #[serde(serialize_with = "hidden")]
+    pub smtp_password: SecretString,
+    /// The sender, such as `Afterglow <no-reply@example.org>`.
+    pub from: String,
+}
+
+impl Default for MailConfig {
+    fn default() -> Self {
+        Self {
+            smtp_host: String::new(),
+            smtp_port: 0,
+            smtp_tls: SmtpTls::default(),
+            smtp_user: String::new(),
+            smtp_password: SecretString::default(),
+            from: "Afterglow <no-reply@localhost>".to_owned(),
+        }
+    }
+}
+
 /// `[log]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -318,50 +364,4 @@ pub struct MeasuresConfig {
     /// Ids of the questionnaires in it whose licences the operator has read and accepted.
     #[serde(deserialize_with = "list")]
     pub accepted_licences: Vec<String>,
-}
-
-const NOT_AN_ADDRESS: &str = "must be an IP address and a port, such as 127.0.0.1:8080";
-
-fn hidden<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(if secret.expose_secret().is_empty() { "" } else { "[hidden]" })
-}
-
-fn address_or_empty<S: Serializer>(address: &Option<SocketAddr>, serializer: S) -> Result<S::Ok, S::Error> {
-    match address {
-        Some(address) => serializer.collect_str(address),
-        None => serializer.serialize_str(""),
-    }
-}
-
-fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
-    empty_or_address(deserializer)?.ok_or_else(|| de::Error::custom(NOT_AN_ADDRESS))
-}
-
-fn empty_or_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
-    let text = String::deserialize(deserializer).map_err(|_| de::Error::custom(NOT_AN_ADDRESS))?;
-    if text.is_empty() {
-        return Ok(None);
-    }
-    text.parse().map(Some).map_err(|_| de::Error::custom(NOT_AN_ADDRESS))
-}
-
-/// A list, or in an environment variable the same with commas.
-fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: de::DeserializeOwned,
-{
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum ListOrText {
-        List(Vec<String>),
-        Text(String),
-    }
-    let texts = match ListOrText::deserialize(deserializer) {
-        Ok(ListOrText::List(texts)) => texts,
-        Ok(ListOrText::Text(text)) => text.split(',').map(|part| part.trim().to_owned()).collect(),
-        Err(_) => return Err(de::Error::custom("must be a list of texts")),
-    };
-    let filled = texts.into_iter().filter(|text| !text.is_empty());
-    filled.map(|text| T::deserialize(de::value::StringDeserializer::<D::Error>::new(text))).collect()
 }

@@ -15,14 +15,12 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{
-    many::Ids,
-    recipient::{Recipient, accounts},
-};
+use super::recipient::{Recipient, accounts};
 use crate::{
     alerts::ALERT,
     app::AppState,
     consents::Purpose,
+    db::many::Ids,
     error::ApiResult,
     reminders::{RULE, SESSION, SNOOZE, Streaks, hush_windows, streaks},
 };

@@ -7,7 +7,6 @@ mod caps;
 mod claim;
 mod explain;
 mod facts;
-mod many;
 mod nudge;
 mod pipeline;
 mod recheck;

@@ -1,5 +1,7 @@
 //! Attacks, each with the id of its row in docs/SECURITY.md.
 
+mod guessing;
+mod oracle;
 mod repeated;
 mod strangers;
 mod strangers_bodies;
