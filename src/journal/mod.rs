@@ -10,6 +10,7 @@ pub mod form;
 mod history;
 mod notice;
 mod queries;
+mod readable;
 mod routes;
 mod rules;
 mod search;
@@ -22,6 +23,7 @@ pub use attached::{Standing, clear_attachment, kind_of_field, set_attachment, st
 pub use dto::EntryFields;
 pub use notice::not_monitored;
 pub use queries::place as revision_place;
+pub use readable::readable;
 pub use rules::{Body, FREE_NOTE, FREE_NOTE_VERSION};
 pub use staff::shows_attachment;
 pub use sync::{JournalEntries, SyncedEntry, keep_note};

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::{
     dto::{EntryState, SharedEntry, SharedEntryList},
     form, queries,
+    readable::readable,
     rules::Body,
     shares, templates,
 };
@@ -47,13 +48,6 @@ struct Row {
     body_sealed: Vec<u8>,
 }
 
-const SHARED: &str = "SELECT e.id, e.template_id, e.template_version, e.to_talk_about, e.created_at, s.shared_at, s.until, r.revision, \
-     r.body_sealed FROM journal_shares s \
-     JOIN journal_entries e ON e.patient_id = s.patient_id AND e.id = s.entry_id AND e.state = 'final' \
-     JOIN journal_revisions r ON r.patient_id = s.patient_id AND r.entry_id = s.entry_id \
-     AND r.revision = COALESCE(s.frozen_revision, e.head_revision) \
-     WHERE s.patient_id = $1 AND s.member_id = $2 AND s.ended_at IS NULL AND (s.until IS NULL OR s.until > $3)";
-
 async fn select(
     conn: &impl ConnectionTrait,
     patient: PatientId,
@@ -63,8 +57,12 @@ async fn select(
 ) -> ApiResult<Vec<Row>> {
     let mut all: Vec<Value> = vec![patient.0.into(), member.0.into(), now.into()];
     all.extend(values);
-    let statement =
-        Statement::from_sql_and_values(conn.get_database_backend(), format!("{SHARED} {rest}"), all);
+    let sql = format!(
+        "SELECT s.entry_id AS id, s.template_id, s.template_version, s.to_talk_about, s.created_at, s.shared_at, \
+         s.until, s.revision, s.body_sealed FROM {} WHERE s.patient_id = $1 AND s.member_id = $2 {rest}",
+        readable("$3")
+    );
+    let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, all);
     Ok(Row::find_by_statement(statement).all(conn).await?)
 }
 

@@ -26,6 +26,7 @@ use crate::{
     content::Priority,
     db::WriteTx,
     error::{ApiError, ApiResult},
+    journal::readable,
 };
 
 /// How long a note is of use.
@@ -47,12 +48,6 @@ struct Reader {
     zone: String,
 }
 
-/// Those of the patient's care team who may read an entry now.
-const READERS: &str = "SELECT a.id, a.zone FROM journal_shares s \
-     JOIN care_relations r ON r.patient_id = s.patient_id AND r.member_id = s.member_id AND r.ended_at IS NULL \
-     JOIN accounts a ON a.id = s.member_id AND a.state = 'active' \
-     WHERE s.patient_id = $1 AND s.entry_id = $2 AND s.ended_at IS NULL AND (s.until IS NULL OR s.until > $3)";
-
 /// Plans a note about a patient's comment for each member whom the entry is shared with.
 pub async fn announce_to_readers(
     tx: &WriteTx,
@@ -60,11 +55,13 @@ pub async fn announce_to_readers(
     entry: JournalEntryId,
     comment: CommentId,
 ) -> ApiResult<()> {
-    let statement = Statement::from_sql_and_values(
-        tx.conn().get_database_backend(),
-        READERS,
-        [patient.0.into(), entry.0.into(), tx.now().into()],
+    let sql = format!(
+        "SELECT a.id, a.zone FROM {} JOIN accounts a ON a.id = s.member_id AND a.state = 'active' \
+         WHERE s.patient_id = $1 AND s.entry_id = $2",
+        readable("$3")
     );
+    let values = [patient.0.into(), entry.0.into(), tx.now().into()];
+    let statement = Statement::from_sql_and_values(tx.conn().get_database_backend(), sql, values);
     let mut rows = Vec::new();
     for reader in Reader::find_by_statement(statement).all(tx.conn()).await? {
         let note = note(tx, &reader.zone, format!("comment:{comment}"), "integration")?;

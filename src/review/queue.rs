@@ -21,7 +21,7 @@ use crate::{
     db::WriteTx,
     error::{ApiError, ApiResult},
     etag,
-    journal::{self, Body},
+    journal::{self, Body, readable},
     page::Page,
     vault::{KeyOwner, OwnerKind, WrappedKey},
 };
@@ -69,7 +69,7 @@ struct Whose {
     wrapped: Vec<u8>,
 }
 
-const WHOSE: &str = "r.patient_id, a.name_sealed, k.kek_id, k.generation, k.wrapped";
+const WHOSE: &str = "s.patient_id, a.name_sealed, k.kek_id, k.generation, k.wrapped";
 
 impl Whose {
     fn open(self, app: &AppState) -> ApiResult<(crate::vault::DataKey, String)> {
@@ -109,17 +109,13 @@ pub async fn entries(
 ) -> ApiResult<Vec<QueuedEntry>> {
     let (after, limit) = page.bounds_ascending();
     let sql = format!(
-        "SELECT {WHOSE}, s.entry_id, v.revision, e.template_id, e.template_version, e.to_talk_about, e.created_at, \
-         s.shared_at, s.until, v.body_sealed FROM journal_shares s \
-         JOIN care_relations r ON r.member_id = s.member_id AND r.patient_id = s.patient_id AND r.ended_at IS NULL \
-         JOIN accounts a ON a.id = r.patient_id AND a.state = 'active' \
-         JOIN data_keys k ON k.owner_kind = 'patient' AND k.owner_id = r.patient_id \
-         JOIN journal_entries e ON e.patient_id = s.patient_id AND e.id = s.entry_id AND e.state = 'final' \
-         JOIN journal_revisions v ON v.patient_id = s.patient_id AND v.entry_id = s.entry_id \
-         AND v.revision = COALESCE(s.frozen_revision, e.head_revision) \
-         WHERE s.member_id = $1 AND s.ended_at IS NULL AND s.reviewed_at IS NULL \
-         AND (s.until IS NULL OR s.until > $2) AND (s.shared_at, s.entry_id) > ($3, $4) \
-         ORDER BY s.shared_at, s.entry_id LIMIT $5"
+        "SELECT {WHOSE}, s.entry_id, s.revision, s.template_id, s.template_version, s.to_talk_about, s.created_at, \
+         s.shared_at, s.until, s.body_sealed FROM {} \
+         JOIN accounts a ON a.id = s.patient_id AND a.state = 'active' \
+         JOIN data_keys k ON k.owner_kind = 'patient' AND k.owner_id = s.patient_id \
+         WHERE s.member_id = $1 AND s.reviewed_at IS NULL AND (s.shared_at, s.entry_id) > ($3, $4) \
+         ORDER BY s.shared_at, s.entry_id LIMIT $5",
+        readable("$2")
     );
     let values = [me.0.into(), now.into(), after.at.into(), after.id.into(), limit.into()];
     let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
@@ -158,10 +154,10 @@ pub async fn mark(
     entry: JournalEntryId,
     revision: i32,
 ) -> ApiResult<EntryReview> {
-    let sql = "SELECT COALESCE(s.frozen_revision, e.head_revision) AS revision FROM journal_shares s \
-         JOIN journal_entries e ON e.patient_id = s.patient_id AND e.id = s.entry_id AND e.state = 'final' \
-         WHERE s.patient_id = $1 AND s.member_id = $2 AND s.entry_id = $3 AND s.ended_at IS NULL \
-         AND (s.until IS NULL OR s.until > $4)";
+    let sql = format!(
+        "SELECT s.revision FROM {} WHERE s.patient_id = $1 AND s.member_id = $2 AND s.entry_id = $3",
+        readable("$4")
+    );
     let values = [patient.0.into(), member.0.into(), entry.0.into(), tx.now().into()];
     let statement = Statement::from_sql_and_values(tx.conn().get_database_backend(), sql, values);
     let shown = Shown::find_by_statement(statement).one(tx.conn()).await?.ok_or(ApiError::NotFound)?;

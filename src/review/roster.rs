@@ -17,6 +17,7 @@ use crate::{
     alerts::rank,
     app::AppState,
     error::ApiResult,
+    journal::readable,
     reminders::reachable,
     sessions::readiness_items,
     vault::{KeyOwner, OwnerKind, WrappedKey},
@@ -110,10 +111,11 @@ async fn unreviewed(
     me: AccountId,
     now: DateTime<Utc>,
 ) -> ApiResult<HashMap<PatientId, i64>> {
-    let sql = "SELECT s.patient_id, COUNT(*) AS entries FROM journal_shares s \
-         JOIN journal_entries e ON e.patient_id = s.patient_id AND e.id = s.entry_id AND e.state = 'final' \
-         WHERE s.member_id = $1 AND s.ended_at IS NULL AND s.reviewed_at IS NULL \
-         AND (s.until IS NULL OR s.until > $2) GROUP BY s.patient_id";
+    let sql = format!(
+        "SELECT s.patient_id, COUNT(*) AS entries FROM {} \
+         WHERE s.member_id = $1 AND s.reviewed_at IS NULL GROUP BY s.patient_id",
+        readable("$2")
+    );
     let values = [me.0.into(), now.into()];
     let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
     let rows = Waiting::find_by_statement(statement).all(conn).await?;

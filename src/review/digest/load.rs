@@ -194,14 +194,12 @@ async fn to_talk_about(
     scope: &Scope,
     reader: &Reader<'_>,
 ) -> ApiResult<Vec<TalkAbout>> {
-    let sql = "SELECT e.id, e.template_id, e.template_version, s.shared_at, s.reviewed_at, v.revision, v.body_sealed \
-         FROM journal_shares s \
-         JOIN journal_entries e ON e.patient_id = s.patient_id AND e.id = s.entry_id AND e.state = 'final' \
-         AND e.to_talk_about \
-         JOIN journal_revisions v ON v.patient_id = s.patient_id AND v.entry_id = s.entry_id \
-         AND v.revision = COALESCE(s.frozen_revision, e.head_revision) \
-         WHERE s.patient_id = $1 AND s.member_id = $2 AND s.ended_at IS NULL AND (s.until IS NULL OR s.until > $3) \
-         ORDER BY s.shared_at DESC, s.entry_id DESC LIMIT $4";
+    let sql = format!(
+        "SELECT s.entry_id AS id, s.template_id, s.template_version, s.shared_at, s.reviewed_at, s.revision, \
+         s.body_sealed FROM {} WHERE s.patient_id = $1 AND s.member_id = $2 AND s.to_talk_about \
+         ORDER BY s.shared_at DESC, s.entry_id DESC LIMIT $4",
+        journal::readable("$3")
+    );
     let values = [scope.patient.0.into(), reader.me.account.0.into(), reader.now.into(), MOST_ENTRIES.into()];
     let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
     let rows = TalkRow::find_by_statement(statement).all(conn).await?;
