@@ -1,5 +1,5 @@
-//! What a phone that begins with nothing costs: ten thousand changes in pages. And a year of daily check-ins as a
-//! trend, by day and by week.
+//! What a phone that begins with nothing costs: ten thousand changes in pages. A year of daily check-ins as a trend, by
+//! day and by week. And the digest that a therapist reads of it, with a year of weekly questionnaires and sessions.
 //!
 //!     cargo bench --bench sync -- [--changes 10000] [--requests 200] [--database-url postgres://…]
 
@@ -8,16 +8,17 @@ mod common;
 use std::{fs, net::TcpListener, time::Duration, time::Instant};
 
 use afterglow::clock::{Clock, SystemClock};
+use chrono::Duration as Span;
 use clap::Parser;
 use common::{Folder, Outcome, Process, Program, millis};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 #[derive(Parser)]
 struct Args {
     /// Check-ins, one a day, and a tenth as many entries.
     #[arg(long, default_value_t = 10_000)]
     changes: usize,
-    /// Trends of each kind.
+    /// Trends and digests of each kind.
     #[arg(long, default_value_t = 200)]
     requests: u32,
     /// Instead of a fresh SQLite file.
@@ -40,6 +41,12 @@ impl Phone {
         let request = self.client.get(format!("{}{path}", self.base)).bearer_auth(&self.token);
         let answer = request.send().await?.error_for_status()?;
         Ok(serde_json::from_str(&answer.text().await?)?)
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Outcome<()> {
+        let request = self.client.post(format!("{}{path}", self.base)).bearer_auth(&self.token).json(body);
+        request.send().await?.error_for_status()?;
+        Ok(())
     }
 
     /// Every page from the beginning on; how many there were, and how many rows in them.
@@ -95,6 +102,48 @@ async fn measure_trends(phone: &Phone, server: &Process, requests: u32) -> Outco
     Ok(())
 }
 
+/// A year of weekly forms, and sessions every two weeks.
+async fn live_a_year(phone: &Phone, therapist: &Phone, patient: &str) -> Outcome<()> {
+    let now = SystemClock.now();
+    for (measure, items) in [("phq-9", 9), ("gad-7", 7)] {
+        let version = phone.get(&format!("/v1/measures/{measure}")).await?["version"].clone();
+        for week in 1..=52_i64 {
+            let item = |n: i64| json!({"item": format!("{}.{n}", measure.replace('-', "")), "choice": if n == 9 { "0" } else { "1" }});
+            let answers: Vec<Value> = (1..=items).map(item).collect();
+            let form = json!({"measure_id": measure, "version": version, "language": "en", "answers": answers,
+                "taken_at": now - Span::weeks(week), "shared": true});
+            phone.post("/v1/measure-responses", &form).await?;
+        }
+    }
+    for fortnight in 1..=26 {
+        let session = json!({"kind": "integration", "starts_at": now + Span::weeks(2 * fortnight)});
+        therapist.post(&format!("/v1/patients/{patient}/sessions"), &session).await?;
+    }
+    Ok(())
+}
+
+async fn measure_digests(therapist: &Phone, patient: &str, server: &Process, requests: u32) -> Outcome<()> {
+    let url = format!("{}/v1/patients/{patient}/digest", therapist.base);
+    for kind in ["application/json", "text/html"] {
+        let ask = || therapist.client.get(&url).bearer_auth(&therapist.token).header("accept", kind).send();
+        let size = ask().await?.error_for_status()?.bytes().await?.len();
+        let (cpu, mut times) = (server.cpu()?, Vec::new());
+        for _ in 0..requests {
+            let begun = Instant::now();
+            ask().await?.error_for_status()?.bytes().await?;
+            times.push(begun.elapsed());
+        }
+        let cpu = server.cpu()? - cpu;
+        times.sort_unstable();
+        println!(
+            "digest of a year as {kind}, {size} bytes: {:.2} ms CPU each, p50 {:.2} ms",
+            millis(cpu) / f64::from(requests.max(1)),
+            millis(times[times.len() / 2]),
+        );
+    }
+    Ok(())
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome<()> {
     let args = Args::parse();
@@ -119,9 +168,14 @@ async fn main() -> Outcome<()> {
     ])?;
     let people: Vec<Value> =
         fs::read_to_string(&file)?.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
-    let patient = people.iter().find(|person| person["role"] == "patient").ok_or("nobody was seeded")?;
-    let token = patient["access_token"].as_str().unwrap_or_default().to_owned();
-    let phone = Phone { client: reqwest::Client::new(), base: format!("http://127.0.0.1:{port}"), token };
+    let (base, client) = (format!("http://127.0.0.1:{port}"), reqwest::Client::new());
+    let somebody = |role: &str| -> Outcome<(String, Phone)> {
+        let found = people.iter().find(|person| person["role"] == role).ok_or("nobody was seeded")?;
+        let text = |name: &str| found[name].as_str().unwrap_or_default().to_owned();
+        let phone = Phone { client: client.clone(), base: base.clone(), token: text("access_token") };
+        Ok((text("id"), phone))
+    };
+    let ((patient, phone), (_, therapist)) = (somebody("patient")?, somebody("therapist")?);
     let mut server = program.start(&["serve", "--no-worker"])?;
     while phone.client.get(format!("{}/readyz", phone.base)).send().await.is_err() {
         if server.has_ended()? {
@@ -131,6 +185,8 @@ async fn main() -> Outcome<()> {
     }
     measure_pulls(&phone, &server).await?;
     measure_trends(&phone, &server, args.requests).await?;
+    live_a_year(&phone, &therapist, &patient).await?;
+    measure_digests(&therapist, &patient, &server, args.requests).await?;
     println!("memory afterwards: {:.1} MiB", server.resident_mib()?);
     server.stop()
 }

@@ -39,6 +39,8 @@ pub struct Model {
     pub attempts: i32,
     pub next_attempt_at: DateTimeUtc,
     pub accepted_at: Option<DateTimeUtc>,
+    /// When a mail with the same word left, for what goes by mail too.
+    pub mailed_at: Option<DateTimeUtc>,
     pub shown_at: Option<DateTimeUtc>,
     pub opened_at: Option<DateTimeUtc>,
     pub done_at: Option<DateTimeUtc>,
@@ -80,6 +82,7 @@ pub const RULES: TableRule = TableRule {
             Export::No("internal bookkeeping"),
         ),
         ColumnRule::new("accepted_at", Class::Time, Form::Clear, Export::Yes),
+        ColumnRule::new("mailed_at", Class::Time, Form::Clear, Export::Yes),
         ColumnRule::new("shown_at", Class::Time, Form::Clear, Export::Yes),
         ColumnRule::new("opened_at", Class::Time, Form::Clear, Export::Yes),
         ColumnRule::new("done_at", Class::Time, Form::Clear, Export::Yes),

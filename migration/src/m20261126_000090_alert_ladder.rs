@@ -1,4 +1,4 @@
-//! When an alert climbs to the next who are told, and who stands in for whom.
+//! When an alert climbs to the next who are told, when a mail told them, and who stands in for whom.
 
 use sea_orm_migration::prelude::*;
 
@@ -16,6 +16,8 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let column = time("next_at").null().take();
         manager.alter_table(Table::alter().table("alerts").add_column(column).to_owned()).await?;
+        let mailed = time("mailed_at").null().take();
+        manager.alter_table(Table::alter().table("notifications").add_column(mailed).to_owned()).await?;
         let conn = manager.get_connection();
         // Nobody was told of those that are open: their ladder begins now.
         conn.execute_unprepared(
@@ -39,6 +41,9 @@ impl MigrationTrait for Migration {
         manager.drop_table(Table::drop().table("covers").to_owned()).await?;
         manager.get_connection().execute_unprepared("DROP INDEX notifications_alerts").await?;
         manager.get_connection().execute_unprepared("DROP INDEX alerts_due").await?;
+        manager
+            .alter_table(Table::alter().table("notifications").drop_column("mailed_at").to_owned())
+            .await?;
         manager.alter_table(Table::alter().table("alerts").drop_column("next_at").to_owned()).await
     }
 }

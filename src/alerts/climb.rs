@@ -6,7 +6,7 @@ use std::collections::{HashMap, hash_map::Entry};
 use chrono::{DateTime, Duration, Utc};
 use entity::{
     alerts, clinics,
-    ids::{AccountId, AlertId, ClinicId, PatientId},
+    ids::{AccountId, AlertId, ClinicId, NotificationId, PatientId},
     notifications,
 };
 use sea_orm::{
@@ -21,6 +21,7 @@ use crate::{
     content::Priority,
     db::{WriteTx, Writing},
     error::{ApiError, ApiResult},
+    mail::{self, Letter},
     measures::{Responder, ResponsePolicyContent, response_policy},
     plans,
     reminders::{
@@ -34,7 +35,7 @@ use crate::{
 
 /// Most alerts of one round.
 const BATCH: i64 = 100;
-/// How long a push about an alert is of use; the ladder has gone on by then.
+/// How long a push or mail about an alert is of use; the ladder has gone on by then.
 const FRESH: Duration = Duration::hours(24);
 
 #[derive(FromQueryResult)]
@@ -141,7 +142,7 @@ async fn step_up(app: &AppState, alert: &Due, clinic: &Clinic) -> ApiResult<()> 
             let (step, due, told) = next(tx, alert, clinic).await?;
             // Acknowledged a moment ago, or taken by another worker: then nothing of this round counts.
             if moved(tx, alert, (step, due)).await? {
-                tell(tx, alert, &told, &clinic.ladder.zone).await?;
+                tell(app, tx, alert, &told, &clinic.ladder.zone).await?;
             }
             Ok(())
         })
@@ -199,12 +200,10 @@ pub fn category(to: Responder) -> &'static str {
     }
 }
 
-async fn tell(tx: &WriteTx, alert: &Due, told: &[Told], zone: &Zone) -> ApiResult<()> {
-    if told.is_empty() {
-        return Ok(());
-    }
+/// A push and a mail for each: a phone that is off and a mail server that is down are seldom so together.
+async fn tell(app: &AppState, tx: &WriteTx, alert: &Due, told: &[Told], zone: &Zone) -> ApiResult<()> {
     let now = tx.now();
-    let rows = told.iter().map(|(who, to, step)| {
+    for (who, to, step) in told {
         let planned = Planned {
             slot: format!("alert:{}:{step}", alert.id),
             template_id: None,
@@ -216,10 +215,12 @@ async fn tell(tx: &WriteTx, alert: &Due, told: &[Told], zone: &Zone) -> ApiResul
             expires_at: now + FRESH,
             state: PlannedState::Planned,
         };
-        let row = row_of(alert.patient_id, (ALERT, alert.id.0), tx.new_id().into(), planned, now);
-        notifications::ActiveModel::from(notifications::Model { recipient_id: *who, ..row }).reset_all()
-    });
-    notifications::Entity::insert_many(rows).exec_without_returning(tx.conn()).await?;
+        let notification = NotificationId(tx.new_id());
+        let row = row_of(alert.patient_id, (ALERT, alert.id.0), notification, planned, now);
+        let row = notifications::ActiveModel::from(notifications::Model { recipient_id: *who, ..row });
+        notifications::Entity::insert(row.reset_all()).exec_without_returning(tx.conn()).await?;
+        mail::offer(app, tx, *who, &Letter::Attention { notification }).await?;
+    }
     Ok(())
 }
 
@@ -234,7 +235,8 @@ async fn recipients(
     let (sql, values): (String, Vec<Value>) = match to {
         Responder::CareTeam => (
             "SELECT a.id FROM accounts a WHERE a.kind = 'staff' AND a.state = 'active' AND a.id IN \
-             (SELECT COALESCE((SELECT c.covering_id FROM covers c WHERE c.member_id = r.member_id \
+             (SELECT COALESCE((SELECT c.covering_id FROM covers c \
+             JOIN accounts x ON x.id = c.covering_id AND x.state = 'active' WHERE c.member_id = r.member_id \
              AND c.ended_at IS NULL AND c.starts_at <= $2 AND c.ends_at > $2 ORDER BY c.created_at DESC LIMIT 1), \
              r.member_id) FROM care_relations r WHERE r.patient_id = $1 AND r.ended_at IS NULL) ORDER BY a.id"
                 .into(),

@@ -42,12 +42,12 @@ pub struct Alert {
     pub next_step_at: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    pub acknowledgement: Option<Acknowledgement>,
+    pub acknowledgement: Option<AlertAcknowledgement>,
 }
 
 /// Who has taken an alert upon them.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Acknowledgement {
+pub struct AlertAcknowledgement {
     pub at: DateTime<Utc>,
     #[schema(value_type = Uuid)]
     pub member_id: AccountId,
@@ -126,7 +126,7 @@ impl Validate for AlertAcknowledge {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct AlertTold {
     pub to: Responder,
-    /// When it was sent to a device of theirs; whether it was seen is another matter.
+    /// When a push service or a mail server took it for them; whether it was seen is another matter.
     pub at: DateTime<Utc>,
 }
 

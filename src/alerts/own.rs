@@ -85,13 +85,15 @@ struct Told {
     at: DateTime<Utc>,
 }
 
-/// The first time each kind of person was reached about each alert.
+/// The first time each kind of person was reached about each alert, by push or by mail.
 async fn told(conn: &impl ConnectionTrait, patient: PatientId) -> ApiResult<HashMap<Uuid, Vec<AlertTold>>> {
     let statement = Statement::from_sql_and_values(
         conn.get_database_backend(),
-        "SELECT n.origin_id, n.category, MIN(n.accepted_at) AS at FROM alerts o \
+        "SELECT n.origin_id, n.category, MIN(CASE WHEN n.accepted_at IS NULL OR n.mailed_at < n.accepted_at \
+         THEN n.mailed_at ELSE n.accepted_at END) AS at FROM alerts o \
          JOIN notifications n ON n.origin_id = o.id AND n.origin_kind = 'alert' \
-         WHERE o.patient_id = $1 AND n.accepted_at IS NOT NULL GROUP BY n.origin_id, n.category",
+         WHERE o.patient_id = $1 AND (n.accepted_at IS NOT NULL OR n.mailed_at IS NOT NULL) \
+         GROUP BY n.origin_id, n.category",
         [patient.0.into()],
     );
     let mut all: HashMap<Uuid, Vec<AlertTold>> = HashMap::new();

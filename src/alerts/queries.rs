@@ -12,7 +12,7 @@ use sea_orm::{
     sea_query::{Expr, ExprTrait},
 };
 
-use super::dto::{Acknowledgement, Alert, AlertAcknowledge, AlertState};
+use super::dto::{Alert, AlertAcknowledge, AlertAcknowledgement, AlertState};
 use crate::{
     accounts::{self, Caller, wrapped},
     app::AppState,
@@ -116,7 +116,7 @@ fn view(app: &AppState, row: Row) -> ApiResult<Alert> {
                 }
             };
             let reason = record.open_text(place(row.id), &note)?;
-            Some(Acknowledgement { at, member_id, display_name, reason })
+            Some(AlertAcknowledgement { at, member_id, display_name, reason })
         }
     };
     Ok(Alert {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use chrono::{DateTime, Duration, Utc};
+use entity::ids::NotificationId;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -46,8 +47,10 @@ pub enum Letter {
     RecoveryBegun {
         at: DateTime<Utc>,
     },
-    /// Something in the app waits for staff; what it is stands only there.
-    Attention,
+    /// An alert waits for staff; that it is one stands only in the app. It goes with this row of their ledger.
+    Attention {
+        notification: NotificationId,
+    },
 }
 
 /// A letter in somebody's language.
@@ -71,7 +74,7 @@ impl Letter {
             Self::PasswordReset { .. } => "password_reset",
             Self::PasswordWasReset { .. } => "password_was_reset",
             Self::RecoveryBegun { .. } => "recovery_begun",
-            Self::Attention => "attention",
+            Self::Attention { .. } => "attention",
         }
     }
 
@@ -79,7 +82,7 @@ impl Letter {
     pub fn life(&self) -> Duration {
         match self {
             Self::PasswordReset { .. } => Duration::minutes(30),
-            Self::Attention => Duration::hours(24),
+            Self::Attention { .. } => Duration::hours(24),
             _ => Self::LONGEST,
         }
     }
@@ -92,7 +95,7 @@ impl Letter {
             | Self::LoginEnded { at }
             | Self::PasswordWasReset { at }
             | Self::RecoveryBegun { at } => Some(*at),
-            Self::PasswordReset { .. } | Self::Attention => None,
+            Self::PasswordReset { .. } | Self::Attention { .. } => None,
         }
     }
 
@@ -106,7 +109,7 @@ impl Letter {
         // Behind the `#`, so that no server on the way to the app writes the token down.
         let link = match self {
             Self::PasswordReset { token } => format!("{app}/password-reset#{token}"),
-            Self::Attention => format!("{app}/"),
+            Self::Attention { .. } => format!("{app}/"),
             _ => format!("{app}/password-reset"),
         };
         let at = self.at().map(|at| local(zone, at)).unwrap_or_default();
@@ -138,7 +141,7 @@ mod tests {
             Letter::PasswordReset { token: "secret".into() },
             Letter::PasswordWasReset { at },
             Letter::RecoveryBegun { at },
-            Letter::Attention,
+            Letter::Attention { notification: uuid::Uuid::nil().into() },
         ]
     }
 

@@ -8,6 +8,6 @@ mod runner;
 mod sender;
 
 pub use letter::Letter;
-pub use outbox::{MailReport, enqueue, tick};
+pub use outbox::{MailReport, enqueue, offer, tick};
 pub use runner::run;
 pub use sender::{BadMail, Sender};

@@ -9,8 +9,8 @@ use entity::{
 };
 use futures_util::future::join_all;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, Statement,
-    sea_query::Expr,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter,
+    Statement, sea_query::Expr,
 };
 
 use super::{
@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     accounts::{email_place, wrapped},
+    alerts,
     app::AppState,
     db::{Engine, WriteTx},
     error::{ApiError, ApiResult},
@@ -60,8 +61,24 @@ async fn key(app: &AppState, conn: &impl ConnectionTrait, account: AccountId) ->
 
 /// Puts a letter into the outbox with this transaction. Where it goes is read when it is sent.
 pub async fn enqueue(app: &AppState, tx: &WriteTx, to: AccountId, letter: &Letter) -> ApiResult<()> {
+    insert(tx, to, &key(app, tx.conn(), to).await?, letter).await
+}
+
+/// Like [`enqueue`], beside another channel: whoever has no key that opens gets no mail, and nothing else stops.
+pub async fn offer(app: &AppState, tx: &WriteTx, to: AccountId, letter: &Letter) -> ApiResult<()> {
+    match key(app, tx.conn(), to).await {
+        Ok(key) => insert(tx, to, &key, letter).await,
+        Err(ApiError::NotFound) => Ok(()),
+        Err(ApiError::Internal(error)) if !error.is::<DbErr>() => {
+            tracing::error!(%error, "a mail cannot be sealed for its reader");
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn insert(tx: &WriteTx, to: AccountId, key: &DataKey, letter: &Letter) -> ApiResult<()> {
     let id = JobId(tx.new_id());
-    let key = key(app, tx.conn(), to).await?;
     let row = jobs::Model {
         id,
         kind: MAIL.to_owned(),
@@ -136,9 +153,12 @@ async fn claim(app: &AppState) -> ApiResult<Vec<jobs::Model>> {
 
 async fn deliver(app: &AppState, job: &jobs::Model) -> ApiResult<Ending> {
     let now = app.clock.now();
-    let Some(mail) = open(app, job, now).await? else { return Ok(Ending::Never) };
+    let Some((letter, mail)) = open(app, job, now).await? else { return Ok(Ending::Never) };
     Ok(match app.mail.send(mail).await {
-        Ok(()) => Ending::Sent,
+        Ok(()) => {
+            note(app, job, &letter).await;
+            Ending::Sent
+        }
         Err(Failure::Later(why)) => {
             tracing::warn!(why, attempt = job.attempts, "a mail did not leave; it is tried again");
             Ending::Later
@@ -150,8 +170,17 @@ async fn deliver(app: &AppState, job: &jobs::Model) -> ApiResult<Ending> {
     })
 }
 
-/// None for what is too old, and for accounts that are closed or gone.
-async fn open(app: &AppState, job: &jobs::Model, now: DateTime<Utc>) -> ApiResult<Option<Mail>> {
+/// What the ledger says of a mail about an alert. The mail has left; that it is not noted must not send it again.
+async fn note(app: &AppState, job: &jobs::Model, letter: &Letter) {
+    let Letter::Attention { notification } = letter else { return };
+    let to = AccountId(job.owner_id);
+    if let Err(error) = alerts::mailed(app.db.writer(), to, *notification, app.clock.now()).await {
+        tracing::warn!(?error, "a mail left, and the ledger does not say so");
+    }
+}
+
+/// None for what is too old or over, and for accounts that are closed or gone.
+async fn open(app: &AppState, job: &jobs::Model, now: DateTime<Utc>) -> ApiResult<Option<(Letter, Mail)>> {
     if now - job.created_at >= Letter::LONGEST {
         return Ok(None);
     }
@@ -169,9 +198,15 @@ async fn open(app: &AppState, job: &jobs::Model, now: DateTime<Utc>) -> ApiResul
     if now - job.created_at >= letter.life() {
         return Ok(None);
     }
+    if let Letter::Attention { notification } = letter
+        && !alerts::still_calls(conn, account.id, notification).await?
+    {
+        return Ok(None);
+    }
     let to = key.open_text(email_place(account.id), &account.email_sealed)?;
     let written = letter.written(&account.locale, &account.zone, &app.config.app_url);
-    Ok(Some(Mail { id: job.id.0, name: letter.name(), to, written, at: now }))
+    let mail = Mail { id: job.id.0, name: letter.name(), to, written, at: now };
+    Ok(Some((letter, mail)))
 }
 
 /// A minute, then twice as long each time, up to an hour.

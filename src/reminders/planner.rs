@@ -98,6 +98,7 @@ pub fn row_of(
         attempts: 0,
         next_attempt_at: planned.due_at,
         accepted_at: None,
+        mailed_at: None,
         shown_at: None,
         opened_at: None,
         done_at: None,

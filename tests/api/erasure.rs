@@ -91,6 +91,8 @@ async fn live(app: &TestApp, ana: &Person, bo: &Person) {
     bo.post(&format!("{hers}/measure-assignments"), &asked).await.expect(201);
     let plan = json!({"template_id": "kap-weekly-4", "first_dosing_on": "2027-01-04", "route": "im", "without_measures": true});
     bo.post(&format!("{hers}/plans"), &plan).await.expect(201);
+    let follows = json!({"to_member_id": app.therapist("dee").await.id});
+    bo.post(&format!("{hers}/handovers"), &follows).await.expect(201);
     post("/v1/measure-responses", form("phq-9", "333323301")).await;
     post("/v1/push/subscriptions", subscription(&format!("https://fcm.googleapis.com/fcm/send/{}", ana.id)))
         .await;

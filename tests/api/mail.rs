@@ -37,6 +37,11 @@ async fn clinic(who: &Person) -> Uuid {
     who.get("/v1/clinic").await.expect(200)["id"].as_str().unwrap().parse().unwrap()
 }
 
+/// One like many others.
+fn letter(app: &TestApp) -> Letter {
+    Letter::LoginEnded { at: app.now() }
+}
+
 /// Writes a letter, with a cause that may fail afterwards.
 async fn write(app: &TestApp, to: &Person, letter: Letter, cause: ApiResult<()>) -> ApiResult<()> {
     let writing =
@@ -50,7 +55,8 @@ async fn write(app: &TestApp, to: &Person, letter: Letter, cause: ApiResult<()>)
         .await
 }
 
-async fn through(app: &TestApp, port: u16) -> Beside {
+/// A worker whose mails go to a server on this machine.
+pub async fn through(app: &TestApp, port: u16) -> Beside {
     app.beside_with(&app.keys, |config| {
         config.mail.smtp_host = "127.0.0.1".into();
         config.mail.smtp_port = port;
@@ -66,9 +72,9 @@ async fn tick(state: &AppState) -> MailReport {
 
 async fn a_mail_leaves_with_its_cause_and_not_without(app: TestApp) {
     let bo = alone(&app, app.therapist("bo").await).await;
-    write(&app, &bo, Letter::Attention, Err(ApiError::NotFound)).await.unwrap_err();
+    write(&app, &bo, letter(&app), Err(ApiError::NotFound)).await.unwrap_err();
     assert_eq!(tick(&app.state).await, NOTHING);
-    write(&app, &bo, Letter::Attention, Ok(())).await.unwrap();
+    write(&app, &bo, letter(&app), Ok(())).await.unwrap();
     let smtp = Smtp::start().await;
     let beside = through(&app, smtp.port).await;
     assert_eq!(tick(&beside.state).await, MailReport { claimed: 1, sent: 1, ..NOTHING });
@@ -78,9 +84,9 @@ async fn a_mail_leaves_with_its_cause_and_not_without(app: TestApp) {
     assert!(received[0].to.contains(&email("bo")), "{received:?}");
     for part in [
         "From: Afterglow <no-reply@example.org>",
-        "Subject: Something needs your attention",
+        "Subject: A device was logged out of your account",
         "Auto-Submitted: auto-generated",
-        "Please open the app: http://127.0.0.1:8080/",
+        "This can happen after a phone was restored from a backup.",
     ] {
         assert!(received[0].text.contains(part), "no {part} in {}", received[0].text);
     }
@@ -111,7 +117,7 @@ async fn a_mail_server_that_is_down_holds_up_nobody_and_gets_it_later(app: TestA
 
 async fn a_mail_that_is_refused_for_good_is_not_tried_again(app: TestApp) {
     let bo = alone(&app, app.therapist("bo").await).await;
-    write(&app, &bo, Letter::Attention, Ok(())).await.unwrap();
+    write(&app, &bo, letter(&app), Ok(())).await.unwrap();
     let smtp = Smtp::start().await;
     smtp.answer("550 no such user");
     let beside = through(&app, smtp.port).await;
@@ -122,7 +128,7 @@ async fn a_mail_that_is_refused_for_good_is_not_tried_again(app: TestApp) {
 async fn two_workers_send_a_mail_once(app: TestApp) {
     let bo = alone(&app, app.therapist("bo").await).await;
     for _ in 0..20 {
-        write(&app, &bo, Letter::Attention, Ok(())).await.unwrap();
+        write(&app, &bo, letter(&app), Ok(())).await.unwrap();
     }
     let smtp = Smtp::start().await;
     let (one, other) = (through(&app, smtp.port).await, through(&app, smtp.port).await);
@@ -140,7 +146,7 @@ async fn two_workers_send_a_mail_once(app: TestApp) {
 
 async fn a_worker_that_died_is_followed(app: TestApp) {
     let bo = alone(&app, app.therapist("bo").await).await;
-    write(&app, &bo, Letter::Attention, Ok(())).await.unwrap();
+    write(&app, &bo, letter(&app), Ok(())).await.unwrap();
     // Claimed by somebody who is never heard of again.
     let lease = app.now() + Duration::minutes(2);
     let claimed = "UPDATE jobs SET state = 'claimed', fence = fence + 1, run_at = $1, lease_until = $1";
@@ -157,7 +163,7 @@ async fn a_worker_that_died_is_followed(app: TestApp) {
 /// What it learned too late would otherwise take the mail away from whoever has it by now.
 async fn a_worker_that_overslept_changes_nothing(app: TestApp) {
     let bo = alone(&app, app.therapist("bo").await).await;
-    write(&app, &bo, Letter::Attention, Ok(())).await.unwrap();
+    write(&app, &bo, letter(&app), Ok(())).await.unwrap();
     let (slow, fast) = (Smtp::start().await, Smtp::start().await);
     slow.answer("");
     let (one, other) = (through(&app, slow.port).await, through(&app, fast.port).await);

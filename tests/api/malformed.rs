@@ -36,6 +36,8 @@ async fn request(app: &TestApp, operation: &Operation) -> Request {
         "offer_session",
         "decline_session_request",
         "put_entry_review",
+        "acknowledge_alert",
+        "create_cover",
     ];
     let who = if therapists.contains(&operation.id.as_str()) { &bo } else { who };
     let mia = app.medical("mia").await;

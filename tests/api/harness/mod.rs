@@ -30,7 +30,7 @@ pub use engines::Store;
 pub use http::{Reply, Request};
 pub use people::{PASSWORD, Person, code_of, email, id_of, registration};
 pub use postgres::{Cluster, cluster};
-pub use smtp::Smtp;
+pub use smtp::{Received, Smtp};
 pub use statements::counted;
 
 /// Where every test begins: a Sunday noon, six weeks after the end of summer time in Europe.

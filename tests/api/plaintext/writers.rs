@@ -37,6 +37,7 @@ pub async fn write_everywhere(app: &TestApp) -> Canaries {
         administration(app, &ana, &bo, &canaries, write).await;
         goals(&ana, &bo, &canaries, write).await;
         questionnaire(&ana, &bo, &canaries, write).await;
+        alert(&ana, &bo, &canaries, write).await;
         plan_templates(app, &canaries, (i64::try_from(round).unwrap(), write)).await;
         device(&ana, &mut canaries, round, write).await;
         canaries.secret(&ana.access_token());
@@ -333,6 +334,18 @@ async fn questionnaire(ana: &Person, bo: &Person, canaries: &Canaries, write: Wr
     assert_eq!(seen["items"][0]["answers"][1]["text"], words);
     let wrong = json!({"item": "post.first-words", "choice": words});
     post().await.json(&json!({"answers": [wrong]})).send().await.expect(422);
+}
+
+/// The very low check-in has raised it.
+async fn alert(ana: &Person, bo: &Person, canaries: &Canaries, write: Write) {
+    let open = bo.get(&format!("/v1/patients/{}/digest", ana.id)).await.expect(200)["alerts"].clone();
+    let path = format!("/v1/alerts/{}/acknowledge", open[0]["id"].as_str().unwrap());
+    let reason = write(canaries, "AlertAcknowledge/reason");
+    bo.post(&path, &json!({"reason": format!("{reason}{}", "x".repeat(2_000))})).await.invalid("/reason");
+    bo.post(&path, &json!({ "reason": reason })).await.expect(200);
+    let page = bo.request(axum::http::Method::GET, &format!("/v1/patients/{}/digest", ana.id)).await;
+    page.header("accept", "text/html").send().await;
+    ana.get("/v1/me/alerts").await.expect(200);
 }
 
 async fn plan_templates(app: &TestApp, canaries: &Canaries, (version, write): (i64, Write)) {

@@ -1,13 +1,14 @@
 //! Alerts climb until a named person takes them upon them.
 
-use afterglow::{demo::receiver::PushReceiver, scheduler};
+use afterglow::{demo::receiver::PushReceiver, mail, scheduler};
 use axum::http::Method;
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
 
 use crate::{
     authz::assign,
-    harness::{Person, TestApp, both_engines, id_of},
+    harness::{Person, Received, Smtp, TestApp, both_engines, email, id_of},
+    mail::through,
     review::{cover, night, register, tick},
 };
 
@@ -21,7 +22,11 @@ both_engines![
     without_a_policy_the_clinic_is_told_in_its_hours,
     what_waits_for_the_next_review_rings_nowhere,
     the_patient_sees_who_was_told_and_when,
+    a_mail_tells_beside_the_push_and_not_of_what_is_over,
+    a_mail_server_that_is_down_holds_up_no_alert,
+    one_who_cannot_be_written_to_keeps_it_from_nobody,
     whoever_stands_in_is_told_instead,
+    whoever_stands_in_and_left_leaves_the_one_who_is_away,
     two_workers_tell_each_step_once,
     nobody_acknowledges_what_they_may_not_see,
 ];
@@ -244,6 +249,92 @@ async fn the_patient_sees_who_was_told_and_when(app: TestApp) {
     assert!(!own.to_string().contains("Called"), "what was written down is the clinic's");
     assert_eq!(dee.get("/v1/alerts").await.expect(200)["items"], json!([]));
     app.patient("ben").await.get("/v1/me/alerts").await.expect(200);
+}
+
+async fn a_mail_tells_beside_the_push_and_not_of_what_is_over(app: TestApp) {
+    let (ana, bo, dee) = (app.patient("ana").await, app.therapist("bo").await, app.therapist("dee").await);
+    night(&app, &dee, "00:00", "23:59").await;
+    app.execute("DELETE FROM jobs", vec![]).await;
+    let smtp = Smtp::start().await;
+    let beside = through(&app, smtp.port).await;
+    very_low(&ana).await;
+    tick(&app).await;
+    app.advance(Duration::minutes(3));
+    assert_eq!(mail::tick(&beside.state).await.unwrap().sent, 1);
+    let received = smtp.received();
+    assert!(received[0].to.contains(&email("bo")), "{received:?}");
+    let words = &received[0].text;
+    assert!(words.contains("Subject: Something needs your attention") && !words.contains("ana"), "{words}");
+    let own = ana.get("/v1/me/alerts").await.expect(200);
+    assert_eq!(own["items"][0]["told"], json!([{"to": "care_team", "at": json!(app.now())}]));
+    // Dee is next; her mail has not left when Bo answers.
+    app.advance(Duration::minutes(27));
+    tick(&app).await;
+    let alert = id_of(&open_alerts(&bo).await[0]);
+    acknowledge(&bo, &alert, "Called her.").await.expect(200);
+    // Another mail tells Bo of his new login.
+    assert_eq!(mail::tick(&beside.state).await.unwrap().dropped, 1);
+    let attention = |mail: &&Received| mail.text.contains("needs your attention");
+    assert_eq!(smtp.received().iter().filter(attention).count(), 1);
+}
+
+async fn a_mail_server_that_is_down_holds_up_no_alert(app: TestApp) {
+    let (ana, dee) = (app.patient("ana").await, app.therapist("dee").await);
+    night(&app, &dee, "00:00", "23:59").await;
+    app.execute("DELETE FROM jobs", vec![]).await;
+    let smtp = Smtp::start().await;
+    let port = smtp.port;
+    drop(smtp);
+    let down = through(&app, port).await;
+    very_low(&ana).await;
+    for _ in 0..4 {
+        tick(&app).await;
+        let report = mail::tick(&down.state).await.unwrap();
+        assert_eq!((report.sent, report.dropped), (0, 0));
+        app.advance(Duration::minutes(30));
+    }
+    let found = told(&app).await;
+    assert_eq!(steps(&found)[..3], [("alert_care_team", "0"), ("alert_covering", "1"), ("alert_line", "2")]);
+    assert_eq!(
+        ana.get("/v1/me/alerts").await.expect(200)["items"][0]["told"],
+        json!([]),
+        "nobody was reached"
+    );
+    let smtp = Smtp::start().await;
+    let up = through(&app, smtp.port).await;
+    app.advance(Duration::hours(1));
+    while mail::tick(&up.state).await.unwrap().claimed > 0 {}
+    let own = ana.get("/v1/me/alerts").await.expect(200);
+    let to: Vec<_> =
+        own["items"][0]["told"].as_array().unwrap().iter().map(|one| one["to"].clone()).collect();
+    assert_eq!(to.len(), 3, "{own}");
+}
+
+async fn one_who_cannot_be_written_to_keeps_it_from_nobody(app: TestApp) {
+    let (ana, bo) = (app.patient("ana").await, app.therapist("bo").await);
+    let dee = app.therapist("dee").await;
+    assign(&app, &ana, &dee).await;
+    night(&app, &dee, "00:00", "23:59").await;
+    app.execute("DELETE FROM jobs", vec![]).await;
+    let broken = vec![bo.id.into(), vec![0_u8; 60].into()];
+    app.execute("UPDATE data_keys SET wrapped = $2 WHERE owner_id = $1", broken).await;
+    very_low(&ana).await;
+    tick(&app).await;
+    let mut people: Vec<_> = told(&app).await.into_iter().map(|(who, ..)| who).collect();
+    people.sort_unstable();
+    let mut both = vec![bo.id, dee.id];
+    both.sort_unstable();
+    assert_eq!((people, app.count("jobs").await), (both, 1));
+}
+
+async fn whoever_stands_in_and_left_leaves_the_one_who_is_away(app: TestApp) {
+    let (ana, bo, dee) = (app.patient("ana").await, app.therapist("bo").await, app.therapist("dee").await);
+    night(&app, &bo, "00:00", "23:59").await;
+    cover(&bo, &dee, app.now(), app.now() + Duration::days(1)).await.expect(201);
+    app.execute("UPDATE accounts SET state = 'closed' WHERE id = $1", vec![dee.id.into()]).await;
+    very_low(&ana).await;
+    tick(&app).await;
+    assert_eq!(told(&app).await, [(bo.id, "alert_care_team".into(), "0".into())]);
 }
 
 async fn whoever_stands_in_is_told_instead(app: TestApp) {

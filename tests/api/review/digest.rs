@@ -209,10 +209,6 @@ async fn the_page_says_the_same_and_loads_nothing(app: TestApp) {
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, style.as_bytes());
     let hash = data_encoding::BASE64.encode(hash.as_ref());
     assert!(policy.contains(&format!("'sha256-{hash}'")), "{policy}");
-    #[expect(clippy::disallowed_methods, reason = "where to leave the page for whoever wants to look at it")]
-    if let Ok(folder) = std::env::var("KEEP_PAGES") {
-        std::fs::write(format!("{folder}/digest-{:?}.html", app.engine()), html).unwrap();
-    }
 }
 
 async fn whatever_a_patient_writes_stays_words_on_the_page(app: TestApp) {
