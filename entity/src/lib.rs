@@ -16,6 +16,8 @@ pub mod data_map;
 pub mod deliveries;
 pub mod delivery_policies;
 pub mod erasures;
+pub mod export_chunks;
+pub mod exports;
 pub mod goal_entries;
 pub mod goal_progress;
 pub mod goal_shares;
@@ -93,4 +95,6 @@ pub const TABLES: &[&data_map::TableRule] = &[
     &plans::RULES,
     &clinic_plan_templates::RULES,
     &erasures::RULES,
+    &exports::RULES,
+    &export_chunks::RULES,
 ];

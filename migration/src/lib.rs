@@ -17,6 +17,7 @@ mod m20261122_000011_plans;
 mod m20261122_000012_readiness;
 mod m20261123_000024_erasures;
 mod m20261123_000025_thresholds;
+mod m20261126_000060_exports;
 
 pub struct Migrator;
 
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000012_readiness::Migration),
             Box::new(m20261123_000024_erasures::Migration),
             Box::new(m20261123_000025_thresholds::Migration),
+            Box::new(m20261126_000060_exports::Migration),
         ]
     }
 }
