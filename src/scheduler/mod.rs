@@ -4,13 +4,14 @@
 
 mod claim;
 mod facts;
+mod keeping;
 mod recheck;
 mod record;
 mod runner;
 mod send;
 
 pub use recheck::{Verdict, judge};
-pub use runner::{run, sweep};
+pub use runner::{pass, run, sweep};
 
 use crate::{app::AppState, error::ApiResult};
 

@@ -8,7 +8,7 @@ use entity::ids::{ClinicId, PatientId};
 use sea_orm::{ConnectionTrait, Statement};
 use tokio_util::sync::CancellationToken;
 
-use super::tick;
+use super::{keeping::Keeping, tick};
 use crate::{
     app::AppState, attachments, consents::Purpose, db::Writing, erasure, error::ApiResult, reminders, sync,
 };
@@ -23,6 +23,7 @@ const SWEEP_BATCH: i64 = 200;
 /// Runs until `stop`. A batch that was claimed is finished first: it takes no longer than its sends.
 pub async fn run(app: AppState, stop: CancellationToken) {
     let mut swept = app.clock.now() - SWEEP_EVERY;
+    let mut keeping = Keeping::default();
     while !stop.is_cancelled() {
         let wait = match tick(&app).await {
             Ok(report) if report.claimed > 0 => continue,
@@ -44,6 +45,7 @@ pub async fn run(app: AppState, stop: CancellationToken) {
             if let Err(error) = erasure::run_due(&app).await {
                 tracing::error!(?error, "an erasure that is due was not done; the next sweep tries again");
             }
+            keeping.run(&app).await;
             if let Err(error) = attachments::sweep(&app).await {
                 tracing::warn!(?error, "the sweep for abandoned uploads failed");
             }
@@ -54,10 +56,12 @@ pub async fn run(app: AppState, stop: CancellationToken) {
             () = pass(wait) => {}
         }
     }
+    keeping.anchor(&app).await;
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one loop that waits for time to pass")]
-async fn pass(wait: Duration) {
+/// For loops that look again now and then.
+#[expect(clippy::disallowed_methods, reason = "loops that wait for time to pass do it here")]
+pub async fn pass(wait: Duration) {
     tokio::time::sleep(wait).await;
 }
 
