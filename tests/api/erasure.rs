@@ -28,11 +28,11 @@ both_engines![
     what_goes_and_what_stays_is_said_before,
 ];
 
-async fn ask(who: &Person) -> Value {
+pub async fn ask(who: &Person) -> Value {
     who.request(Method::POST, "/v1/me/erasure").await.send().await.expect(200)
 }
 
-fn owner_column(table: &TableRule) -> Option<&'static str> {
+pub fn owner_column(table: &TableRule) -> Option<&'static str> {
     match table.owner {
         Owner::Patient(column) | Owner::Account(column) | Owner::KeyOwner(column) => Some(column),
         Owner::Login(_) | Owner::Clinic(_) | Owner::Nobody => None,
@@ -52,7 +52,7 @@ async fn rows_of(app: &TestApp, person: Uuid) -> BTreeMap<&'static str, i64> {
 }
 
 /// A row of Ana's in every table whose rows go.
-async fn live(app: &TestApp, ana: &Person, bo: &Person) {
+pub async fn live(app: &TestApp, ana: &Person, bo: &Person) {
     let post = async |path: &str, body: Value| ana.post(path, &body).await.expect(201);
     let request = ana.request(Method::POST, "/v1/checkins").await.key("once");
     request.json(&json!({"mood": 0, "note": "words"})).send().await.expect(201);
@@ -103,8 +103,12 @@ async fn live(app: &TestApp, ana: &Person, bo: &Person) {
     let delivery = "INSERT INTO deliveries (recipient_id, notification_id, subscription_id, outcome, attempts, at) \
         SELECT recipient_id, id, id, 'accepted', 1, $2 FROM notifications WHERE recipient_id = $1";
     app.execute(delivery, vec![ana.id.into(), now()]).await;
+    ana.request(Method::POST, "/v1/me/export").await.send().await.expect(202);
+    let chunk = "INSERT INTO export_chunks (patient_id, export_id, number, content_sealed) \
+        SELECT patient_id, id, 99, $2 FROM exports WHERE patient_id = $1";
+    app.execute(chunk, vec![ana.id.into(), vec![0_u8].into()]).await;
     let job = "INSERT INTO jobs (id, kind, owner_id, payload_sealed, state, run_at, fence, attempts, created_at) \
-        VALUES ($1, 'export', $1, $2, 'waiting', $3, 0, 0, $3)";
+        VALUES ($1, 'other', $1, $2, 'waiting', $3, 0, 0, $3)";
     app.execute(job, vec![ana.id.into(), vec![0_u8].into(), now()]).await;
 }
 

@@ -68,6 +68,8 @@ fn entities() -> Schema {
         deliveries,
         delivery_policies,
         erasures,
+        export_chunks,
+        exports,
         goal_entries,
         goal_progress,
         goal_shares,

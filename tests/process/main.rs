@@ -11,7 +11,11 @@
 mod harness;
 
 mod attachments;
+mod backup;
 mod child;
+mod crisis;
+mod disk;
+mod exports;
 mod practice;
 mod world;
 
@@ -19,6 +23,7 @@ mod kill9;
 mod ledger;
 mod measures;
 mod month;
+mod rotation;
 mod scheduler;
 mod sessions;
 mod startup;
