@@ -28,7 +28,7 @@ use crate::{
     db::{Db, Opening},
     erasure,
     error::render_problems,
-    goals, health, journal, measures,
+    export, goals, health, journal, measures,
     openapi::ApiDoc,
     plans, prompts, push, reminders,
     safety::{self, Directory},
@@ -101,7 +101,7 @@ impl AppState {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self, BuildError> {
-        let vault = Vault::new(keys, random.clone());
+        let vault = Vault::new(keys, random.clone()).watching(&config.keys, config.environment);
         let wake = Arc::new(Notify::new());
         let url = config.database_url();
         let opening = Opening {
@@ -169,6 +169,7 @@ pub fn api() -> OpenApiRouter<AppState> {
         .merge(care::router())
         .merge(consents::router())
         .merge(erasure::router())
+        .merge(export::router())
         .merge(checkins::router())
         .merge(journal::router())
         .merge(sessions::router())

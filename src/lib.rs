@@ -11,6 +11,8 @@ pub mod app;
 pub mod attachments;
 /// The chain of who read or changed whose data.
 pub mod audit;
+/// Backups and restores.
+pub mod backup;
 /// Clinics, invitations, the care team.
 pub mod care;
 /// Mood check-ins: the slice to copy.
@@ -35,6 +37,8 @@ pub mod erasure;
 pub mod error;
 /// Answers whose ETag is made of their bytes.
 pub mod etag;
+/// The patient's own archive.
+pub mod export;
 /// Strict extractors.
 pub mod extract;
 /// Goals: what a patient wants to reach.
@@ -49,6 +53,8 @@ pub mod idempotency;
 pub mod journal;
 /// Which language a reader gets.
 pub mod language;
+/// Files that only grow.
+pub mod lines;
 /// Questionnaires and their scores.
 pub mod measures;
 /// What refusals say, in the reader's language.
@@ -65,6 +71,8 @@ pub mod prompts;
 pub mod push;
 /// Standing rules, planning, the ledger.
 pub mod reminders;
+/// What is kept for a time only.
+pub mod retention;
 /// Crisis cards, crisis resources, the safety plan.
 pub mod safety;
 /// Claim, re-check, send, record.

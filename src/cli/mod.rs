@@ -12,6 +12,8 @@ use crate::{
 };
 
 mod admin;
+mod audit;
+mod backup;
 mod keys;
 mod openapi;
 mod seed;
@@ -43,8 +45,14 @@ enum Command {
     Seed(seed::SeedArgs),
     /// Print the contract as YAML.
     Openapi,
-    /// Make and change key files.
+    /// Make and change key files, and move data keys to a new one.
     Keys(keys::KeysArgs),
+    /// Make a backup beside a running server.
+    Backup(backup::BackupArgs),
+    /// Restore a backup into an empty database.
+    Restore(backup::RestoreArgs),
+    /// Check the chains of who read and changed what.
+    Audit(audit::AuditArgs),
     /// Make clinics and their first admins.
     Admin(admin::AdminArgs),
 }
@@ -64,6 +72,8 @@ pub enum CliError {
     Database(#[from] sea_orm::DbErr),
     #[error("{0}")]
     Io(#[from] std::io::Error),
+    #[error(transparent)]
+    Backup(#[from] crate::backup::BackupError),
     #[error("{0}")]
     Advice(String),
 }
@@ -90,7 +100,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         return crate::demo::run(args).await;
     }
     if let Command::Keys(args) = cli.command {
-        return keys::run(args);
+        return keys::run(args, cli.config.as_deref()).await;
     }
     let config = Config::load(cli.config.as_deref())?;
     match cli.command {
@@ -99,6 +109,9 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Migrate => start::migrate_only(config).await,
         Command::Seed(args) => seeded(config, args).await,
         Command::Admin(args) => admin::run(config, args).await,
+        Command::Backup(args) => backup::make(config, args).await,
+        Command::Restore(args) => backup::restore(config, args).await,
+        Command::Audit(args) => audit::run(config, args).await,
         Command::Openapi | Command::Demo(_) | Command::Keys(_) => Ok(()),
     }
 }
