@@ -8,6 +8,10 @@ demo:
 test:
     cargo test --workspace
 
+# The long forms of the tests that kill, freeze, race and live for years; about an hour.
+soak:
+    AFTERGLOW_SOAK=1 cargo test --test process -- --nocapture --include-ignored
+
 # What a change has to pass before it is sent.
 lint:
     cargo fmt --all --check
@@ -57,3 +61,8 @@ bench-plans:
 bench-sync:
     cargo build --release
     cargo bench --bench sync
+
+# CPU of planning: a session with its reminders, a change of zone with twenty rules.
+bench-planning:
+    cargo build --release
+    cargo bench --bench planning

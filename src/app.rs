@@ -28,9 +28,10 @@ use crate::{
     db::{Db, Opening},
     erasure,
     error::render_problems,
+    etag::is_known,
     export, goals, health, journal, measures,
     openapi::ApiDoc,
-    plans, prompts, push, reminders,
+    plans, prompts, push, reminders, review,
     safety::{self, Directory},
     sessions, sync, telemetry, today,
     vault::{Mac, Vault, keyfile::KeySet},
@@ -183,7 +184,8 @@ pub fn api() -> OpenApiRouter<AppState> {
         .merge(reminders::delivery_router())
         .merge(sync::router())
         .merge(today::router())
-        .merge(plans::router());
+        .merge(plans::router())
+        .merge(review::router());
     OpenApiRouter::with_openapi(ApiDoc::openapi())
         .nest("/v1", v1)
         .merge(accounts::well_known())
@@ -224,9 +226,7 @@ async fn not_modified(request: Request, next: Next) -> Response {
     };
     let response = next.run(request).await;
     let etag = response.headers().get(header::ETAG);
-    let same = etag.zip(known.as_ref()).is_some_and(|(etag, known)| {
-        known.as_bytes().split(|byte| *byte == b',').any(|one| one.trim_ascii() == etag.as_bytes())
-    });
+    let same = etag.zip(known.as_ref()).is_some_and(|(etag, known)| is_known(etag, known));
     if response.status() != StatusCode::OK || !same {
         return response;
     }

@@ -44,6 +44,7 @@ pub struct Db {
     random: Arc<dyn Random>,
     audit_key: AuditKey,
     wake: Arc<Notify>,
+    written: Arc<Notify>,
 }
 
 /// How to open a database.
@@ -135,7 +136,7 @@ impl Db {
             let pool = Database::connect(postgres_options(opening)).await?;
             (Engine::Postgres, pool.clone(), pool)
         };
-        Ok(Self { reader, writer, engine, clock, random, audit_key, wake })
+        Ok(Self { reader, writer, engine, clock, random, audit_key, wake, written: Arc::default() })
     }
 
     pub fn engine(&self) -> Engine {
@@ -253,8 +254,14 @@ impl Db {
         tx.txn.commit().await?;
         if wake {
             self.wake.notify_one();
+            self.written.notify_one();
         }
         Ok(())
+    }
+
+    /// Notified when a write may have made something due earlier, for whoever tells other processes.
+    pub fn written(&self) -> &Notify {
+        &self.written
     }
 
     pub fn audit_key(&self) -> &AuditKey {

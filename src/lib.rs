@@ -49,6 +49,8 @@ pub mod health;
 pub mod http;
 /// Repeated requests with one effect.
 pub mod idempotency;
+/// Work for later.
+pub mod jobs;
 /// The integration journal.
 pub mod journal;
 /// Which language a reader gets.
@@ -67,12 +69,14 @@ pub mod page;
 pub mod plans;
 /// Short exercises, and the one for today.
 pub mod prompts;
-/// Web Push: subscriptions, sealing, sending.
+/// Push: subscriptions, sealing, sending.
 pub mod push;
 /// Standing rules, planning, the ledger.
 pub mod reminders;
 /// What is kept for a time only.
 pub mod retention;
+/// The therapist's side: roster, review queue.
+pub mod review;
 /// Crisis cards, crisis resources, the safety plan.
 pub mod safety;
 /// Claim, re-check, send, record.

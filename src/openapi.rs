@@ -97,6 +97,7 @@ impl Modify for BearerAuth {
         (name = "safety", description = "Whom to call in a crisis, and the patient's own safety plan."),
         (name = "measures", description = "Questionnaires, what was answered, and what it comes to."),
         (name = "plans", description = "Courses of treatment from templates, and when the clinic is open."),
+        (name = "review", description = "The therapist's side: who is in my care, and what they shared that I have not reviewed."),
         (name = "operations", description = "Health of the service.")
     )
 )]

@@ -125,6 +125,17 @@ impl Page {
         (self.after.unwrap_or(start), i64::try_from(self.limit + 1).unwrap_or(i64::MAX))
     }
 
+    /// Where an ascending list goes on (exclusive), and how many rows to ask for.
+    pub fn bounds_ascending(&self) -> (Cursor, i64) {
+        let start = Cursor { at: DateTime::<Utc>::UNIX_EPOCH, id: Uuid::nil() };
+        (self.after.unwrap_or(start), i64::try_from(self.limit + 1).unwrap_or(i64::MAX))
+    }
+
+    /// Whether this is the first page.
+    pub fn is_first(&self) -> bool {
+        self.after.is_none()
+    }
+
     /// A cursor of this list that goes on after `at`.
     pub fn after(&self, mac: &Mac, at: Cursor) -> String {
         at.encode(mac, &self.scope)

@@ -26,7 +26,7 @@ struct Kind {
     cutoff: DateTime<Utc>,
 }
 
-fn kinds(app: &AppState) -> [Kind; 5] {
+fn kinds(app: &AppState) -> [Kind; 4] {
     let (now, settings) = (app.clock.now(), &app.config.retention);
     let days = |days: i64| now - Duration::days(days);
     [
@@ -53,15 +53,6 @@ fn kinds(app: &AppState) -> [Kind; 5] {
                 "DELETE FROM push_subscriptions WHERE login_id IN (SELECT id FROM due)",
             ],
             cutoff: days(settings.ended_logins_days),
-        },
-        Kind {
-            table: "notifications",
-            key: "recipient_id, id",
-            over: "state NOT IN ('planned','claimed','retrying') AND due_at < $1",
-            before: &[
-                "DELETE FROM deliveries WHERE (recipient_id, notification_id) IN (SELECT recipient_id, id FROM due)",
-            ],
-            cutoff: days(settings.notifications_days),
         },
         Kind {
             table: "invitations",

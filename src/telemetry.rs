@@ -16,7 +16,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter, util::SubscriberInitExt};
 
@@ -28,6 +28,8 @@ pub const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id"
 const REQUESTS: &str = "http_requests_total";
 const DURATION: &str = "http_request_duration_seconds";
 const DURATION_BOUNDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+const LATENESS: &str = "notification_lateness_seconds";
+const LATENESS_BOUNDS: [f64; 11] = [0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 3.0, 10.0, 60.0, 600.0, 3_600.0];
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Why logs or metrics cannot start.
@@ -118,7 +120,16 @@ fn turns_direction(character: char) -> bool {
 /// # Errors
 /// [`TelemetryError::Metrics`], when metrics are recorded already.
 pub fn install_metrics() -> Result<PrometheusHandle, TelemetryError> {
-    let handle = PrometheusBuilder::new().set_buckets(&DURATION_BOUNDS)?.install_recorder()?;
+    let lateness = Matcher::Full(LATENESS.to_owned());
+    let handle = PrometheusBuilder::new()
+        .set_buckets(&DURATION_BOUNDS)?
+        .set_buckets_for_metric(lateness, &LATENESS_BOUNDS)?
+        .install_recorder()?;
+    metrics::describe_histogram!(
+        LATENESS,
+        metrics::Unit::Seconds,
+        "Time from when a notification was due until a push service took it"
+    );
     metrics::describe_counter!(REQUESTS, "Requests answered, by method, route template and status");
     metrics::describe_histogram!(
         DURATION,

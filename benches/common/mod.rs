@@ -36,7 +36,8 @@ impl Drop for Folder {
 
 /// The program under test, with settings for a folder.
 pub struct Program {
-    settings: Vec<(String, String)>,
+    /// Environment variables.
+    pub settings: Vec<(String, String)>,
     folder: PathBuf,
 }
 
@@ -82,8 +83,12 @@ pub struct Process {
 }
 
 impl Process {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     fn proc(&self, file: &str) -> Outcome<String> {
-        Ok(fs::read_to_string(format!("/proc/{}/{file}", self.child.id()))?)
+        Ok(fs::read_to_string(format!("/proc/{}/{file}", self.pid()))?)
     }
 
     /// Processor time so far, of all threads. The kernel counts in hundredths of a second.

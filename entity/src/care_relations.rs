@@ -19,6 +19,8 @@ pub struct Model {
     pub started_at: DateTimeUtc,
     pub ended_at: Option<DateTimeUtc>,
     pub ended_by: Option<AccountId>,
+    /// Rises with everything that changes what the member finds in the review queue.
+    pub review_seq: i64,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -36,5 +38,6 @@ pub const RULES: TableRule = TableRule {
         ColumnRule::new("started_at", Class::Time, Form::Clear, Export::Yes),
         ColumnRule::new("ended_at", Class::Time, Form::Clear, Export::Yes),
         ColumnRule::new("ended_by", Class::Reference, Form::Clear, Export::Yes),
+        ColumnRule::new("review_seq", Class::Bookkeeping, Form::Clear, Export::No("internal bookkeeping")),
     ],
 };

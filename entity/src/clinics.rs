@@ -30,6 +30,11 @@ pub struct Model {
     /// When the clinic is open in a week, as JSON; without it Monday to Friday, 09:00 to 17:00.
     #[sea_orm(column_type = "Text")]
     pub hours: Option<String>,
+    /// What the clinic changed of the reminders around sessions, as JSON.
+    #[sea_orm(column_type = "Text")]
+    pub timeline: Option<String>,
+    /// Rises with every change of the timeline.
+    pub timeline_version: i32,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -57,5 +62,12 @@ pub const RULES: TableRule = TableRule {
         ColumnRule::new("form_thresholds_signed_by", Class::Reference, Form::Clear, Export::Yes),
         ColumnRule::new("form_thresholds_content", Class::Setting, Form::Clear, Export::Yes),
         ColumnRule::new("hours", Class::Setting, Form::Clear, Export::Yes),
+        ColumnRule::new("timeline", Class::Setting, Form::Clear, Export::Yes),
+        ColumnRule::new(
+            "timeline_version",
+            Class::Bookkeeping,
+            Form::Clear,
+            Export::No("internal bookkeeping"),
+        ),
     ],
 };

@@ -58,6 +58,8 @@ ids! {
     JournalEntryId,
     /// The id of a session.
     SessionId,
+    /// The id of what a patient asked the clinic for.
+    SessionRequestId,
     /// The id of a reminder.
     ReminderId,
     /// The id of a notification.

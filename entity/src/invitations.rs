@@ -16,6 +16,7 @@ pub struct Model {
     #[sea_orm(column_type = "Text")]
     pub kind: String,
     pub code_hash: Vec<u8>,
+    pub code_sealed: Option<Vec<u8>>,
     pub invited_by: AccountId,
     pub member_id: Option<AccountId>,
     #[sea_orm(column_type = "Text")]
@@ -43,6 +44,7 @@ pub const RULES: TableRule = TableRule {
         ColumnRule::new("clinic_id", Class::Reference, Form::Clear, Export::No("internal bookkeeping")),
         ColumnRule::new("kind", Class::Setting, Form::Clear, Export::No("internal bookkeeping")),
         ColumnRule::new("code_hash", Class::Secret, Form::Hashed, Export::No("a secret")),
+        ColumnRule::new("code_sealed", Class::Secret, Form::Sealed(KeyOwner::Clinic), Export::No("a secret")),
         ColumnRule::new("invited_by", Class::Reference, Form::Clear, Export::No("internal bookkeeping")),
         ColumnRule::new("member_id", Class::Reference, Form::Clear, Export::No("internal bookkeeping")),
         ColumnRule::new("capabilities", Class::Setting, Form::Clear, Export::No("internal bookkeeping")),

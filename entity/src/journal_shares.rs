@@ -20,6 +20,9 @@ pub struct Model {
     pub frozen_revision: Option<i32>,
     pub shared_at: DateTimeUtc,
     pub ended_at: Option<DateTimeUtc>,
+    /// When the member marked what is shown as reviewed; empty again when live words change.
+    pub reviewed_at: Option<DateTimeUtc>,
+    pub reviewed_revision: Option<i32>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -37,5 +40,7 @@ pub const RULES: TableRule = TableRule {
         ColumnRule::new("frozen_revision", Class::Bookkeeping, Form::Clear, Export::Yes),
         ColumnRule::new("shared_at", Class::Time, Form::Clear, Export::Yes),
         ColumnRule::new("ended_at", Class::Time, Form::Clear, Export::Yes),
+        ColumnRule::new("reviewed_at", Class::Time, Form::Clear, Export::Yes),
+        ColumnRule::new("reviewed_revision", Class::Bookkeeping, Form::Clear, Export::Yes),
     ],
 };

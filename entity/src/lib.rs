@@ -1,6 +1,7 @@
 //! The tables as sea-orm entities, one file each, and the data map that says how every column is treated.
 
 pub mod accounts;
+pub mod administrations;
 pub mod alerts;
 pub mod attachment_chunks;
 pub mod attachments;
@@ -44,6 +45,7 @@ pub mod refresh_tokens;
 pub mod reminders;
 pub mod safety_plans;
 pub mod session_readiness;
+pub mod session_requests;
 pub mod sessions;
 pub mod sync_ops;
 pub mod tombstones;
@@ -83,6 +85,8 @@ pub const TABLES: &[&data_map::TableRule] = &[
     &prompt_favourites::RULES,
     &prompt_offers::RULES,
     &session_readiness::RULES,
+    &session_requests::RULES,
+    &administrations::RULES,
     &goals::RULES,
     &goal_progress::RULES,
     &goal_entries::RULES,

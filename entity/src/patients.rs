@@ -15,6 +15,8 @@ pub struct Model {
     pub sync_seq: i64,
     /// The sync number up to which tombstones are gone.
     pub sync_floor: i64,
+    /// The version of the clinic's timeline by which reminders are planned.
+    pub timeline_version: i32,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -28,5 +30,11 @@ pub const RULES: TableRule = TableRule {
         ColumnRule::new("patient_id", Class::Reference, Form::Clear, Export::Yes),
         ColumnRule::new("sync_seq", Class::Bookkeeping, Form::Clear, Export::No("internal bookkeeping")),
         ColumnRule::new("sync_floor", Class::Bookkeeping, Form::Clear, Export::No("internal bookkeeping")),
+        ColumnRule::new(
+            "timeline_version",
+            Class::Bookkeeping,
+            Form::Clear,
+            Export::No("internal bookkeeping"),
+        ),
     ],
 };

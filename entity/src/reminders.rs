@@ -25,6 +25,13 @@ pub struct Model {
     pub set_by: AccountId,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
+    /// The recurring template of the content it came from.
+    #[sea_orm(column_type = "Text")]
+    pub template_id: Option<String>,
+    /// How many were shown since the last reaction; a cheap sign, not the count itself.
+    pub unanswered: i32,
+    /// Since when it rests, because nobody reacted to it; it waits for the patient's word.
+    pub rested_at: Option<DateTimeUtc>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -46,5 +53,8 @@ pub const RULES: TableRule = TableRule {
         ColumnRule::new("set_by", Class::Reference, Form::Clear, Export::Yes),
         ColumnRule::new("created_at", Class::Time, Form::Clear, Export::Yes),
         ColumnRule::new("updated_at", Class::Time, Form::Clear, Export::Yes),
+        ColumnRule::new("template_id", Class::Reference, Form::Clear, Export::Yes),
+        ColumnRule::new("unanswered", Class::Bookkeeping, Form::Clear, Export::Yes),
+        ColumnRule::new("rested_at", Class::Time, Form::Clear, Export::Yes),
     ],
 };

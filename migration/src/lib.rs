@@ -17,7 +17,14 @@ mod m20261122_000011_plans;
 mod m20261122_000012_readiness;
 mod m20261123_000024_erasures;
 mod m20261123_000025_thresholds;
-mod m20261126_000060_exports;
+mod m20261126_000035_session_requests;
+mod m20261126_000036_administrations;
+mod m20261126_000037_invitation_codes;
+mod m20261126_000040_standing;
+mod m20261126_000041_timeline;
+mod m20261126_000050_past_window;
+mod m20261126_000070_review;
+mod m20261126_000080_exports;
 
 pub struct Migrator;
 
@@ -39,7 +46,14 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000012_readiness::Migration),
             Box::new(m20261123_000024_erasures::Migration),
             Box::new(m20261123_000025_thresholds::Migration),
-            Box::new(m20261126_000060_exports::Migration),
+            Box::new(m20261126_000035_session_requests::Migration),
+            Box::new(m20261126_000036_administrations::Migration),
+            Box::new(m20261126_000037_invitation_codes::Migration),
+            Box::new(m20261126_000040_standing::Migration),
+            Box::new(m20261126_000041_timeline::Migration),
+            Box::new(m20261126_000050_past_window::Migration),
+            Box::new(m20261126_000070_review::Migration),
+            Box::new(m20261126_000080_exports::Migration),
         ]
     }
 }

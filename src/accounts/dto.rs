@@ -163,6 +163,10 @@ pub struct MePatch {
     /// A change moves the reminders still to come; what was already sent that day is not sent again.
     #[schema(example = "America/New_York", max_length = 64)]
     pub time_zone: Option<String>,
+    /// Where the phone is now; an app may report it at every start. It becomes `time_zone` while `zone_mode` is
+    /// `follow_phone`, and changes nothing while one's clock stays at home.
+    #[schema(example = "Asia/Tokyo", max_length = 64)]
+    pub phone_time_zone: Option<String>,
     #[schema(nullable = false)]
     pub zone_mode: Option<ZoneMode>,
     #[schema(example = "es", min_length = 2, max_length = 16)]
@@ -236,6 +240,9 @@ impl Validate for MePatch {
         checks.text("/display_name", self.display_name.as_deref().map(str::trim), 1, 80);
         if let Some(zone) = &self.time_zone {
             check_zone(checks, "/time_zone", zone);
+        }
+        if let Some(zone) = &self.phone_time_zone {
+            check_zone(checks, "/phone_time_zone", zone);
         }
         if let Some(locale) = &self.locale {
             check_locale(checks, "/locale", locale);

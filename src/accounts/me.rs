@@ -36,13 +36,14 @@ pub async fn update(app: &AppState, me: &Caller, patch: MePatch) -> ApiResult<()
     let writing = me.writing();
     app.db
         .write(&writing, async |tx| {
-            let moved = patch.time_zone.as_deref().is_some_and(|zone| zone != me.zone);
+            let zone = wanted_zone(tx, me, &patch).await?;
+            let moved = zone.as_deref().is_some_and(|zone| zone != me.zone);
             let row = accounts::ActiveModel {
                 id: Set(me.account),
                 name_sealed: patch.display_name.as_deref().map_or(sea_orm::NotSet, |name| {
                     Set(me.key.seal_text(queries::name_place(me.account), name.trim()))
                 }),
-                zone: patch.time_zone.clone().map_or(sea_orm::NotSet, Set),
+                zone: zone.clone().map_or(sea_orm::NotSet, Set),
                 zone_mode: patch.zone_mode.map_or(sea_orm::NotSet, |mode| Set(mode.as_str().to_owned())),
                 locale: patch.locale.clone().map_or(sea_orm::NotSet, Set),
                 ..Default::default()
@@ -50,12 +51,27 @@ pub async fn update(app: &AppState, me: &Caller, patch: MePatch) -> ApiResult<()
             if row.is_changed() {
                 row.update(tx.conn()).await?;
             }
-            match (moved, me.is_patient(), patch.time_zone.as_deref()) {
+            match (moved, me.is_patient(), zone.as_deref()) {
                 (true, true, Some(zone)) => change_zone(tx, me, zone).await,
                 _ => Ok(()),
             }
         })
         .await
+}
+
+/// The zone to live by from now on: the one that was chosen, else the phone's for whoever follows it.
+async fn wanted_zone(tx: &WriteTx, me: &Caller, patch: &MePatch) -> ApiResult<Option<String>> {
+    let (None, Some(phone)) = (&patch.time_zone, &patch.phone_time_zone) else {
+        return Ok(patch.time_zone.clone());
+    };
+    let mode = match patch.zone_mode {
+        Some(mode) => mode,
+        None => {
+            let row = accounts::Entity::find_by_id(me.account).one(tx.conn()).await?;
+            ZoneMode::from_word(&row.ok_or(ApiError::NotFound)?.zone_mode)
+        }
+    };
+    Ok((mode == ZoneMode::FollowPhone).then(|| phone.clone()))
 }
 
 async fn change_zone(tx: &WriteTx, me: &Caller, zone: &str) -> ApiResult<()> {

@@ -22,7 +22,7 @@ pub use dto::check_zone;
 pub use limits::{Bucket, count_attempt};
 pub use logins::{Issued, device_place, issue};
 pub use passwords::{BadHashing, Hashing, Passwords};
-pub use queries::{NewAccount, account_row, create_account, name_place, wrapped};
+pub use queries::{NewAccount, account_row, create_account, name_place, own_name, wrapped};
 pub use register::{invitation as find_invitation, take as take_invitation};
 pub use routes::{router, well_known};
 pub use tokens::{BadSigningKey, Tokens};

@@ -8,7 +8,7 @@ use entity::{
 };
 use sea_orm::{ConnectionTrait, EntityTrait, Set, sea_query::OnConflict};
 
-use super::Capabilities;
+use super::{Caller, Capabilities};
 use crate::{
     error::{ApiError, ApiResult},
     vault::{DataKey, KeyOwner, OwnerKind, Place, Vault, WrappedKey},
@@ -94,7 +94,12 @@ async fn create_patient(
 ) -> ApiResult<()> {
     let (_, record) = vault.create(KeyOwner::new(OwnerKind::ClinicRecord, patient));
     data_keys::Entity::insert(record.into_row(now)).exec_without_returning(conn).await?;
-    let row = patients::ActiveModel { patient_id: Set(patient), sync_seq: Set(0), sync_floor: Set(0) };
+    let row = patients::ActiveModel {
+        patient_id: Set(patient),
+        sync_seq: Set(0),
+        sync_floor: Set(0),
+        timeline_version: Set(0),
+    };
     patients::Entity::insert(row).exec_without_returning(conn).await?;
     let since = zone_history::ActiveModel { patient_id: Set(patient), from_at: Set(now), zone: Set(zone) };
     zone_history::Entity::insert(since).exec_without_returning(conn).await?;
@@ -107,6 +112,12 @@ pub fn name_place(account: AccountId) -> Place {
 
 pub fn email_place(account: AccountId) -> Place {
     Place::new("accounts", "email_sealed", account)
+}
+
+/// The name of whoever calls.
+pub async fn own_name(conn: &impl ConnectionTrait, me: &Caller) -> ApiResult<String> {
+    let row = accounts::Entity::find_by_id(me.account).one(conn).await?.ok_or(ApiError::NotFound)?;
+    display_name(&row, &me.key)
 }
 
 /// An account's name, opened with its own key.

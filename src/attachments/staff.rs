@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     app::AppState,
-    care::SharedPatient,
+    care::TreatedPatient,
     error::{ApiError, ApiResult},
     extract::path_id,
     journal,
@@ -48,7 +48,7 @@ impl FromRequestParts<AppState> for Theirs {
         Problems))]
 async fn get_shared_attachment(
     State(app): State<AppState>,
-    shared: SharedPatient,
+    shared: TreatedPatient,
     Theirs { entry, id }: Theirs,
 ) -> ApiResult<Response> {
     let member = shared.therapist().account;

@@ -10,6 +10,9 @@ use uuid::Uuid;
 
 use crate::{db::Engine, vault::Mac};
 
+/// Rows of one insert; a database takes only so many values in a statement.
+const CHUNK: usize = 1_000;
+
 /// The key of all chains of this installation.
 #[derive(Clone)]
 pub struct AuditKey(Mac);
@@ -128,7 +131,11 @@ pub async fn append(
         mac.clone_from(&row.mac);
         models.push(audit_events::ActiveModel::from(row).reset_all());
     }
-    audit_events::Entity::insert_many(models).exec_without_returning(txn).await?;
+    while !models.is_empty() {
+        let rest = models.split_off(models.len().min(CHUNK));
+        audit_events::Entity::insert_many(models).exec_without_returning(txn).await?;
+        models = rest;
+    }
     audit_heads::Entity::update_many()
         .col_expr(audit_heads::Column::Seq, Expr::value(seq))
         .col_expr(audit_heads::Column::Mac, Expr::value(mac))

@@ -17,7 +17,7 @@ const BATCH: usize = 256;
 
 struct Pending {
     stream: Uuid,
-    row: Stamped,
+    rows: Vec<Stamped>,
     done: oneshot::Sender<bool>,
 }
 
@@ -37,8 +37,16 @@ impl Reads {
 
     /// Returns once the row is committed. 503 when it cannot be: what was read must then not be given out.
     pub async fn record(&self, stream: Uuid, row: Stamped) -> ApiResult<()> {
+        self.record_all(stream, vec![row]).await
+    }
+
+    /// The same for a list over many patients: all of its rows, or nothing is given out.
+    pub async fn record_all(&self, stream: Uuid, rows: Vec<Stamped>) -> ApiResult<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
         let (done, committed) = oneshot::channel();
-        let queued = self.queue.send(Pending { stream, row, done }).await.is_ok();
+        let queued = self.queue.send(Pending { stream, rows, done }).await.is_ok();
         if queued && committed.await.unwrap_or(false) {
             return Ok(());
         }
@@ -55,7 +63,7 @@ async fn run(db: Db, mut waiting: mpsc::Receiver<Pending>) {
         let mut streams: BTreeMap<Uuid, (Vec<Stamped>, Vec<oneshot::Sender<bool>>)> = BTreeMap::new();
         for pending in batch.drain(..) {
             let (rows, waiters) = streams.entry(pending.stream).or_default();
-            rows.push(pending.row);
+            rows.extend(pending.rows);
             waiters.push(pending.done);
         }
         for (stream, (rows, waiters)) in streams {

@@ -109,6 +109,10 @@ pub struct InvitationCreate {
     /// Shown to patients beside the name; only with `kind` `staff`.
     #[schema(example = "Psychotherapist", min_length = 1, max_length = 80)]
     pub profession: Option<String>,
+    /// Whose care the patient comes into, a therapist or medical staff of the clinic; only with `kind` `patient`. Left
+    /// out, mine; a coordinator has to say.
+    #[schema(value_type = Option<Uuid>)]
+    pub member_id: Option<AccountId>,
     /// Your own note on whom it is for; nobody else sees it.
     #[schema(example = "Tuesday's new patient", min_length = 1, max_length = 120)]
     pub label: Option<String>,
@@ -131,11 +135,13 @@ impl Validate for InvitationCreate {
             "leave it out for a patient",
         );
         checks.text("/profession", self.profession.as_deref(), 1, 80);
+        let detail = "leave it out for a member of staff";
+        checks.require(!staff || self.member_id.is_none(), "/member_id", "patients_only", detail);
         checks.text("/label", self.label.as_deref(), 1, 120);
     }
 }
 
-/// An invitation. The code is in the answer to its creation and nowhere else.
+/// An invitation. The code is in the answer to its creation, and on its page as long as it is open.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Invitation {
     #[schema(value_type = Uuid)]

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 use entity::{
-    care_relations,
+    accounts, care_relations,
     ids::{AccountId, ClinicId, InvitationId, PatientId},
     invitations,
 };
@@ -16,7 +16,9 @@ use super::{
     queries,
 };
 use crate::{
-    accounts::{self, Caller, Capabilities, Capability, InvitationCode, code_hash},
+    accounts::{
+        Caller, Capabilities, Capability, InvitationCode, code_hash, find_invitation, take_invitation,
+    },
     app::AppState,
     audit::Event,
     db::WriteTx,
@@ -28,6 +30,10 @@ use crate::{
 /// Life of a code.
 const LIFE: Duration = Duration::days(7);
 
+pub fn code_place(id: InvitationId) -> Place {
+    Place::new("invitations", "code_sealed", id)
+}
+
 fn label_place(id: InvitationId) -> Place {
     Place::new("invitations", "label_sealed", id)
 }
@@ -36,14 +42,14 @@ fn label_place(id: InvitationId) -> Place {
 fn may_invite(me: &Caller, kind: InvitationKind) -> ApiResult<()> {
     let allowed: &[Capability] = match kind {
         InvitationKind::Staff => &[Capability::Admin],
-        InvitationKind::Patient => &[Capability::Therapist],
+        InvitationKind::Patient => &[Capability::Therapist, Capability::Coordinator],
     };
     if allowed.iter().any(|one| me.capabilities().has(*one)) {
         return Ok(());
     }
     Err(ApiError::forbidden(
         "forbidden_role",
-        "Admins invite staff and therapists invite patients; ask one of them.",
+        "Admins invite staff, therapists and coordinators invite patients; ask one of them.",
     ))
 }
 
@@ -55,6 +61,8 @@ pub async fn create(
     replay: Option<&Replay>,
 ) -> ApiResult<Answer> {
     may_invite(me, input.kind)?;
+    let member = whose_care(app, me, &input).await?;
+    let input = InvitationCreate { member_id: member, ..input };
     let key = clinic::key(app, me.clinic).await?;
     let code = InvitationCode::draw(app.random.as_ref());
     app.db
@@ -68,7 +76,35 @@ pub async fn create(
         .await
 }
 
-/// The row of a new invitation; patients come into the care of whoever invites them.
+/// Into whose care the patient comes: somebody of this clinic who treats.
+async fn whose_care(app: &AppState, me: &Caller, input: &InvitationCreate) -> ApiResult<Option<AccountId>> {
+    if input.kind != InvitationKind::Patient {
+        return Ok(None);
+    }
+    let Some(member) = input.member_id else {
+        if me.capabilities().has(Capability::Therapist) {
+            return Ok(Some(me.account));
+        }
+        let detail = "say whose care the patient comes into";
+        return Err(ApiError::invalid_field("/member_id", "required", detail));
+    };
+    let found = accounts::Entity::find_by_id(member)
+        .filter(accounts::Column::ClinicId.eq(me.clinic))
+        .filter(accounts::Column::Kind.eq("staff"))
+        .filter(accounts::Column::State.eq("active"))
+        .one(app.db.reader())
+        .await?;
+    let treats = |row: &accounts::Model| {
+        let may = Capabilities::parse(&row.capabilities);
+        may.has(Capability::Therapist) || may.has(Capability::Medical)
+    };
+    found.filter(treats).map(|row| Some(row.id)).ok_or_else(|| {
+        let detail = "must be a therapist or medical staff of your clinic";
+        ApiError::invalid_field("/member_id", "not_of_the_clinic", detail)
+    })
+}
+
+/// The row of a new invitation.
 pub async fn create_invitation_row(
     app: &AppState,
     tx: &WriteTx,
@@ -84,8 +120,9 @@ pub async fn create_invitation_row(
         clinic_id: clinic,
         kind: input.kind.as_str().to_owned(),
         code_hash: code_hash(&app.limits_mac, code),
+        code_sealed: key.map(|key| key.seal_text(code_place(id), &code.shown())),
         invited_by: by,
-        member_id: (input.kind == InvitationKind::Patient).then_some(by),
+        member_id: input.member_id,
         capabilities: Capabilities::new(input.capabilities.clone()).to_string(),
         profession: input.profession.clone(),
         label_sealed: label,
@@ -139,6 +176,7 @@ pub async fn revoke(app: &AppState, me: &Caller, id: InvitationId) -> ApiResult<
         .write(&me.writing(), async |tx| {
             let revoked = invitations::Entity::update_many()
                 .col_expr(invitations::Column::RevokedAt, Expr::value(tx.now()))
+                .col_expr(invitations::Column::CodeSealed, Expr::value(None::<Vec<u8>>))
                 .filter(invitations::Column::Id.eq(id))
                 .filter(invitations::Column::InvitedBy.eq(me.account))
                 .filter(invitations::Column::UsedAt.is_null())
@@ -179,7 +217,7 @@ pub async fn accept(
     (patient, clinic): (PatientId, ClinicId),
     typed: &str,
 ) -> ApiResult<AccountId> {
-    let invitation = accounts::find_invitation(app, tx.conn(), typed).await?;
+    let invitation = find_invitation(app, tx.conn(), typed).await?;
     let member = invitation.member_id.filter(|_| invitation.clinic_id == clinic).ok_or_else(|| {
         ApiError::conflict(
             "wrong_invitation",
@@ -198,7 +236,7 @@ pub async fn accept(
             "This person is in your care team already. The invitation was not used.",
         ));
     }
-    accounts::take_invitation(tx, &invitation, patient.into()).await?;
+    take_invitation(tx, &invitation, patient.into()).await?;
     queries::begin(app, tx, patient, member, clinic).await?;
     Ok(member)
 }

@@ -2,18 +2,23 @@
 //! records. A relation that ended closes that door in its own transaction.
 
 mod access_log;
+mod changes;
 mod clinic;
 mod dto;
 mod invitations;
+mod mine;
+mod page;
 mod queries;
 mod routes;
 mod shared;
 mod sharing;
 mod staff;
 
+pub use changes::{EntryChange, changed_for, changed_for_team, entry_changed};
 pub use clinic::{NewClinic, create_clinic, key as clinic_key, read as read_clinic};
 pub use invitations::create_invitation_row;
+pub use mine::{MyPatients, record_reads};
 pub use queries::{begin, end};
 pub use routes::router;
-pub use shared::{Scope, SharedPatient};
+pub use shared::{MedicalPatient, Scope, SharedPatient, TreatedPatient};
 pub use sharing::end_shares;

@@ -36,6 +36,7 @@ pub async fn begin(
         started_at: Set(tx.now()),
         ended_at: Set(None),
         ended_by: Set(None),
+        review_seq: Set(0),
     };
     care_relations::Entity::insert(row)
         .on_conflict(OnConflict::new().do_nothing().to_owned())

@@ -33,6 +33,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(get_invitation_preview))
         .routes(routes!(list_care_team, join_care_team))
         .routes(routes!(delete_care_team_member))
+        .merge(super::page::router())
         .merge(super::staff::router())
         .merge(super::access_log::router())
 }
@@ -62,7 +63,8 @@ async fn update_clinic(
     Ok(Versioned { version: body.version, body })
 }
 
-/// Invite somebody. Admins invite staff, therapists invite patients. The code is shown this once.
+/// Invite somebody. Admins invite staff, therapists and coordinators invite patients. The code is shown here and on
+/// the invitation's page.
 #[utoipa::path(post, path = "/invitations", operation_id = "create_invitation", tag = "care",
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request have one effect.")),
     request_body = InvitationCreate, responses((status = 201, body = Invitation), Problems))]

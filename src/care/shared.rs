@@ -2,12 +2,14 @@
 //! patient is reached only through `SharedPatient::read` and `SharedPatient::write`, which record the act before
 //! the answer leaves.
 
+use std::ops::Deref;
+
 use axum::{extract::FromRequestParts, http::request::Parts};
 use entity::ids::PatientId;
 use sea_orm::{ConnectionTrait, DatabaseConnection, FromQueryResult, Statement};
 
 use crate::{
-    accounts::{Caller, Therapist},
+    accounts::{Caller, Clinician, Medical, Therapist},
     app::AppState,
     audit::Event,
     db::{WriteTx, Writing},
@@ -49,7 +51,10 @@ const RELATION: &str = "SELECT a.zone, k.kek_id, k.generation, k.wrapped FROM ca
 impl SharedPatient {
     /// 404 unless the therapist takes part in the patient's care now.
     pub async fn find(app: &AppState, therapist: Therapist, patient: PatientId) -> ApiResult<Self> {
-        let me = therapist.into_caller();
+        Self::open(app, therapist.into_caller(), patient).await
+    }
+
+    async fn open(app: &AppState, me: Caller, patient: PatientId) -> ApiResult<Self> {
         let statement = Statement::from_sql_and_values(
             app.db.reader().get_database_backend(),
             RELATION,
@@ -150,4 +155,45 @@ impl FromRequestParts<AppState> for SharedPatient {
         let patient = path_id(parts, app, "patient_id").await?;
         Self::find(app, therapist, patient.into()).await
     }
+}
+
+/// The same door for staff who are no therapists.
+macro_rules! further_doors {
+    ($($(#[$doc:meta])* $name:ident, $role:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name(SharedPatient);
+
+        impl $name {
+            /// 404 unless they take part in the patient's care now.
+            pub async fn find(app: &AppState, me: $role, patient: PatientId) -> ApiResult<Self> {
+                SharedPatient::open(app, Caller::clone(&me), patient).await.map(Self)
+            }
+        }
+
+        impl Deref for $name {
+            type Target = SharedPatient;
+
+            fn deref(&self) -> &SharedPatient {
+                &self.0
+            }
+        }
+
+        impl FromRequestParts<AppState> for $name {
+            type Rejection = ApiError;
+
+            async fn from_request_parts(parts: &mut Parts, app: &AppState) -> ApiResult<Self> {
+                let me = $role::from_request_parts(parts, app).await?;
+                let patient = path_id(parts, app, "patient_id").await?;
+                Self::find(app, me, patient.into()).await
+            }
+        }
+    )*};
+}
+
+further_doors! {
+    /// Medical staff and a patient in whose care they take part.
+    MedicalPatient, Medical;
+    /// A therapist or medical staff, and a patient in whose care they take part.
+    TreatedPatient, Clinician;
 }

@@ -37,6 +37,9 @@ pub async fn end_shares(tx: &WriteTx, patient: PatientId, member: Option<Account
         run(touched, tx.sync_seq().into()).await?;
         run(format!("UPDATE {table} SET ended_at = $2 WHERE {open}"), tx.now().into()).await?;
     }
+    if member.is_none() {
+        super::changed_for_team(tx.conn(), patient).await?;
+    }
     Ok(())
 }
 

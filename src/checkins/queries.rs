@@ -11,6 +11,7 @@ use super::{
     rules::{self, Detail, Draft},
 };
 use crate::{
+    care,
     db::WriteTx,
     error::{ApiError, ApiResult},
     page::Page,
@@ -110,6 +111,7 @@ async fn raise_alert(tx: &WriteTx, patient: PatientId, alert: AlertId, checkin: 
         note_sealed: Set(None),
     };
     alerts::Entity::insert(row).exec_without_returning(tx.conn()).await?;
+    care::changed_for_team(tx.conn(), patient).await?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use super::{CliError, start};
+use super::{CliError, start, vapid};
 use crate::{
     config::{Config, Environment},
     vault::{self, keyfile},
@@ -37,6 +37,8 @@ enum KeysCommand {
         /// Its name, such as kek-0f3a9c21.
         kid: String,
     },
+    /// The keys by which push services know this server.
+    Vapid(vapid::VapidArgs),
 }
 
 pub async fn run(args: KeysArgs, config: Option<&Path>) -> Result<(), CliError> {
@@ -54,6 +56,7 @@ pub async fn run(args: KeysArgs, config: Option<&Path>) -> Result<(), CliError> 
         }
         KeysCommand::Rotate => rotate(Config::load(config)?).await?,
         KeysCommand::RemoveKek { kid } => remove(Config::load(config)?, &kid).await?,
+        KeysCommand::Vapid(args) => vapid::run(args, config).await?,
     }
     Ok(())
 }

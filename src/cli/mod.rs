@@ -16,9 +16,11 @@ mod audit;
 mod backup;
 mod keys;
 mod openapi;
+mod reminders;
 mod seed;
 mod serve;
 mod start;
+mod vapid;
 
 /// Companion backend for ketamine-assisted psychotherapy.
 #[derive(Debug, Parser)]
@@ -55,6 +57,8 @@ enum Command {
     Audit(audit::AuditArgs),
     /// Make clinics and their first admins.
     Admin(admin::AdminArgs),
+    /// Ask what became of a reminder.
+    Reminders(reminders::RemindersArgs),
 }
 
 /// What ends a command.
@@ -112,6 +116,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Backup(args) => backup::make(config, args).await,
         Command::Restore(args) => backup::restore(config, args).await,
         Command::Audit(args) => audit::run(config, args).await,
+        Command::Reminders(args) => reminders::run(config, args).await,
         Command::Openapi | Command::Demo(_) | Command::Keys(_) => Ok(()),
     }
 }

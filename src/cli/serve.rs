@@ -70,13 +70,14 @@ pub async fn run_until(
     let metrics = serve_metrics(&app, &stop).await?;
     let worker = with_worker.then(|| tokio::spawn(scheduler::run(app.clone(), stop.clone())));
     let archives = with_worker.then(|| tokio::spawn(export::run(app.clone(), stop.clone())));
+    let announcing = Some(tokio::spawn(scheduler::announce(app.clone(), stop.clone())));
     if let Some(listener) = listener {
         let limits = app.config.server.clone();
         http::serve(listener, app::router(app.clone()), &limits, stop.clone()).await?;
     } else {
         stop.cancelled().await;
     }
-    for task in [worker, archives, metrics].into_iter().flatten() {
+    for task in [worker, archives, announcing, metrics].into_iter().flatten() {
         if let Err(error) = task.await {
             tracing::error!(%error, "a task ended badly");
         }

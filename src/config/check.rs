@@ -18,6 +18,7 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
     addresses(config, problems);
     database(config, problems);
     push(config, problems);
+    apns(config, problems);
     if EnvFilter::try_new(&config.log.filter).is_err() {
         problems.add("log.filter", "is not a filter; write for instance info,afterglow=debug");
     }
@@ -61,15 +62,15 @@ fn numbers(config: &Config, problems: &mut Problems) {
         8 * auth.argon2_parallelism.min(64)..=4_194_304,
     );
     within(problems, "auth.argon2_concurrency", auth.argon2_concurrency, 1..=256);
-    within(problems, "push.batch_size", config.push.batch_size, 1..=500);
+    within(problems, "push.batch_size", config.push.batch_size, 1..=1_000);
     within(problems, "push.per_origin_concurrency", config.push.per_origin_concurrency, 1..=1_000);
     within(problems, "scheduler.poll_seconds", config.scheduler.poll_seconds, 1..=300);
     within(problems, "scheduler.lease_seconds", config.scheduler.lease_seconds, 15..=3_600);
     let retention = &config.retention;
     within(problems, "retention.ended_logins_days", retention.ended_logins_days, 1..=3_650);
-    within(problems, "retention.notifications_days", retention.notifications_days, 30..=3_650);
     within(problems, "retention.invitations_days", retention.invitations_days, 7..=3_650);
     within(problems, "retention.clinic_record_years", retention.clinic_record_years, 1..=100);
+    within(problems, "scheduler.ledger_days", config.scheduler.ledger_days, 90..=36_500);
     within(problems, "attachments.patient_mib", config.attachments.patient_mib, 20..=1_048_576);
 }
 
@@ -138,6 +139,27 @@ fn push(config: &Config, problems: &mut Problems) {
             "push.extra_hosts",
             "must be host names such as push.example.org, without scheme, port or path",
         );
+    }
+}
+
+/// What Apple's service needs beside the key.
+fn apns(config: &Config, problems: &mut Problems) {
+    let apns = &config.apns;
+    if apns.key_file.as_os_str().is_empty() {
+        return;
+    }
+    let plain = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
+    };
+    let settings = [
+        ("apns.key_id", &apns.key_id, "must name the key, such as ABC123DEFG"),
+        ("apns.team_id", &apns.team_id, "must name the team at Apple, such as DEF123GHIJ"),
+        ("apns.bundle_id", &apns.bundle_id, "must name the app, such as org.example.afterglow"),
+    ];
+    for (setting, text, advice) in settings {
+        if !plain(text) {
+            problems.add(setting, advice);
+        }
     }
 }
 

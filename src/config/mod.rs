@@ -6,6 +6,7 @@ mod load;
 mod sections;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::{
     fmt,
@@ -17,9 +18,9 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 pub use sections::{
-    AttachmentsConfig, AuditConfig, AuthConfig, DatabaseConfig, Environment, ErasureConfig, KeysConfig,
-    LogConfig, LogFormat, MeasuresConfig, PushConfig, RetentionConfig, SafetyConfig, SchedulerConfig,
-    ServerConfig, SqliteSynchronous,
+    ApnsConfig, AttachmentsConfig, AuditConfig, AuthConfig, DatabaseConfig, Environment, ErasureConfig,
+    FcmConfig, KeysConfig, LogConfig, LogFormat, MeasuresConfig, PushConfig, RetentionConfig, SafetyConfig,
+    SchedulerConfig, ServerConfig, SqliteSynchronous,
 };
 
 /// All settings. Secrets in it are neither printed by `Debug` nor serialised.
@@ -42,6 +43,10 @@ pub struct Config {
     pub auth: AuthConfig,
     /// Web Push.
     pub push: PushConfig,
+    /// Apple's push service.
+    pub apns: ApnsConfig,
+    /// Google's push service.
+    pub fcm: FcmConfig,
     /// The loop that sends reminders.
     pub scheduler: SchedulerConfig,
     /// What helps in a crisis.
@@ -71,6 +76,8 @@ impl Default for Config {
             keys: KeysConfig::default(),
             auth: AuthConfig::default(),
             push: PushConfig::default(),
+            apns: ApnsConfig::default(),
+            fcm: FcmConfig::default(),
             scheduler: SchedulerConfig::default(),
             safety: SafetyConfig::default(),
             log: LogConfig::default(),

@@ -6,8 +6,9 @@ use std::{
 };
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
 
+use super::values::{address, address_or_empty, empty_or_address, hidden, list};
 use crate::http::network::IpNetwork;
 
 /// What this installation is for. Production refuses whatever is only convenient.
@@ -203,9 +204,53 @@ impl Default for PushConfig {
             allow_loopback: false,
             any_public: false,
             extra_hosts: Vec::new(),
-            batch_size: 200,
-            per_origin_concurrency: 16,
+            batch_size: 500,
+            per_origin_concurrency: 256,
         }
+    }
+}
+
+/// `[apns]`: pushes to iPhone apps from the store. Off without a key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ApnsConfig {
+    /// The signing key that Apple gives out (`AuthKey_….p8`). Empty: off.
+    pub key_file: PathBuf,
+    /// The key's name.
+    pub key_id: String,
+    /// The team it belongs to.
+    pub team_id: String,
+    /// The app.
+    pub bundle_id: String,
+    /// Apple's service, or its sandbox.
+    pub url: String,
+}
+
+impl Default for ApnsConfig {
+    fn default() -> Self {
+        Self {
+            key_file: PathBuf::new(),
+            key_id: String::new(),
+            team_id: String::new(),
+            bundle_id: String::new(),
+            url: "https://api.push.apple.com".to_owned(),
+        }
+    }
+}
+
+/// `[fcm]`: pushes to Android apps that use Firebase. Off without a service account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FcmConfig {
+    /// The JSON file of a service account. Empty: off.
+    pub service_account_file: PathBuf,
+    /// Google's service.
+    pub url: String,
+}
+
+impl Default for FcmConfig {
+    fn default() -> Self {
+        Self { service_account_file: PathBuf::new(), url: "https://fcm.googleapis.com".to_owned() }
     }
 }
 
@@ -217,11 +262,13 @@ pub struct SchedulerConfig {
     pub poll_seconds: u64,
     /// A worker that died gives up its claim after so many seconds.
     pub lease_seconds: i64,
+    /// How many days the ledger remembers a notification that is over.
+    pub ledger_days: i64,
 }
 
 impl Default for SchedulerConfig {
     fn default() -> Self {
-        Self { poll_seconds: 5, lease_seconds: 60 }
+        Self { poll_seconds: 5, lease_seconds: 60, ledger_days: 730 }
     }
 }
 
@@ -285,9 +332,7 @@ pub struct ErasureConfig {
 pub struct RetentionConfig {
     /// Logins that have ended, in days.
     pub ended_logins_days: i64,
-    /// Reminders that were sent or ended otherwise, in days after they were due.
-    pub notifications_days: i64,
-    /// Invitations that were used, revoked or not used in time, in days.
+    /// Invitations that were used, revoked or ran out, in days.
     pub invitations_days: i64,
     /// What the clinic keeps of an erased patient, in years.
     pub clinic_record_years: i64,
@@ -295,12 +340,7 @@ pub struct RetentionConfig {
 
 impl Default for RetentionConfig {
     fn default() -> Self {
-        Self {
-            ended_logins_days: 90,
-            notifications_days: 400,
-            invitations_days: 180,
-            clinic_record_years: 10,
-        }
+        Self { ended_logins_days: 90, invitations_days: 180, clinic_record_years: 10 }
     }
 }
 
@@ -313,50 +353,4 @@ pub struct MeasuresConfig {
     /// Ids of the questionnaires in it whose licences the operator has read and accepted.
     #[serde(deserialize_with = "list")]
     pub accepted_licences: Vec<String>,
-}
-
-const NOT_AN_ADDRESS: &str = "must be an IP address and a port, such as 127.0.0.1:8080";
-
-fn hidden<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(if secret.expose_secret().is_empty() { "" } else { "[hidden]" })
-}
-
-fn address_or_empty<S: Serializer>(address: &Option<SocketAddr>, serializer: S) -> Result<S::Ok, S::Error> {
-    match address {
-        Some(address) => serializer.collect_str(address),
-        None => serializer.serialize_str(""),
-    }
-}
-
-fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
-    empty_or_address(deserializer)?.ok_or_else(|| de::Error::custom(NOT_AN_ADDRESS))
-}
-
-fn empty_or_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
-    let text = String::deserialize(deserializer).map_err(|_| de::Error::custom(NOT_AN_ADDRESS))?;
-    if text.is_empty() {
-        return Ok(None);
-    }
-    text.parse().map(Some).map_err(|_| de::Error::custom(NOT_AN_ADDRESS))
-}
-
-/// A list, or in an environment variable the same with commas.
-fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: de::DeserializeOwned,
-{
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum ListOrText {
-        List(Vec<String>),
-        Text(String),
-    }
-    let texts = match ListOrText::deserialize(deserializer) {
-        Ok(ListOrText::List(texts)) => texts,
-        Ok(ListOrText::Text(text)) => text.split(',').map(|part| part.trim().to_owned()).collect(),
-        Err(_) => return Err(de::Error::custom("must be a list of texts")),
-    };
-    let filled = texts.into_iter().filter(|text| !text.is_empty());
-    filled.map(|text| T::deserialize(de::value::StringDeserializer::<D::Error>::new(text))).collect()
 }

@@ -42,6 +42,8 @@ struct Cast {
     ada: Client,
     bo: Client,
     cy: Client,
+    mira: Client,
+    cleo: Client,
     ana: Client,
     patient_id: String,
     bo_id: String,
@@ -111,13 +113,21 @@ async fn gather(app: &AppState, address: SocketAddr) -> Result<Cast, Broken> {
     let invitation = json!({"kind": "patient", "label": "Tuesday's new patient"});
     let (ana, patient_id) =
         join(&bo, &door, invitation, "Ana", &email("ana"), PATIENT_PASSWORD, &zone).await?;
+    let role = |one: &str| json!({"kind": "staff", "capabilities": [one], "profession": "Staff"});
+    let (mira, mira_id) =
+        join(&ada, &door, role("medical"), "Mira", &email("mira"), THERAPIST_PASSWORD, &zone).await?;
+    let (cleo, _) =
+        join(&ada, &door, role("coordinator"), "Cleo", &email("cleo"), THERAPIST_PASSWORD, &zone).await?;
+    let further = json!({"kind": "patient", "member_id": mira_id});
+    let further = cleo.create("/v1/invitations", further).await?;
+    ana.create("/v1/care-team", json!({"invitation_code": text(&further, "code")?})).await?;
     line(format!(
         "Bo (therapist) invited Ana (patient). Ana lives by the clock of {}, where it is",
         zone.name()
     ));
     line(format!("now {}. Cy is another therapist of the same clinic.\n", local(&zone, app.clock.now())));
     let emails = [email("ada"), email("bo"), email("ana")];
-    Ok(Cast { ada, bo, cy, ana, patient_id, bo_id, zone, emails, door })
+    Ok(Cast { ada, bo, cy, mira, cleo, ana, patient_id, bo_id, zone, emails, door })
 }
 
 async fn join(

@@ -5,13 +5,13 @@ use std::time::Duration as Wait;
 
 use chrono::Duration;
 use entity::{
-    exports,
-    ids::{ExportId, JobId, PatientId},
+    accounts, exports,
+    ids::{AccountId, ExportId, JobId, PatientId},
     jobs,
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
-    Statement, sea_query::Expr,
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
+    sea_query::Expr,
 };
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -26,9 +26,9 @@ use crate::{
     accounts::wrapped,
     app::AppState,
     attachments::{MediaType, Stored, load_chunk, parts},
-    db::Engine,
+    care::clinic_key,
     error::{ApiError, ApiResult},
-    scheduler,
+    jobs::claim,
     vault::{DataKey, KeyOwner, OwnerKind},
 };
 
@@ -40,25 +40,25 @@ const SWEEP_BATCH: u64 = 100;
 /// Makes archives until `stop`. One that was begun is left to the next worker, which begins it anew.
 pub async fn run(app: AppState, stop: CancellationToken) {
     let wait = Wait::from_secs(app.config.scheduler.poll_seconds.max(1));
-    while !stop.is_cancelled() {
-        let work = async {
-            match run_due(&app).await {
-                Ok(0) => {}
-                Ok(_) => return,
-                Err(error) => tracing::warn!(?error, "an archive was not made; its lease brings it back"),
-            }
-            scheduler::pass(wait).await;
+    loop {
+        let made = tokio::select! {
+            () = stop.cancelled() => return,
+            made = run_due(&app) => made,
         };
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = work => {}
+        match made {
+            Ok(0) => {}
+            Ok(_) => continue,
+            Err(error) => tracing::warn!(?error, "an archive was not made; its lease brings it back"),
+        }
+        if tokio::time::timeout(wait, stop.cancelled()).await.is_ok() {
+            return;
         }
     }
 }
 
 /// Makes one archive that is asked for. Returns how many there were.
 pub async fn run_due(app: &AppState) -> ApiResult<usize> {
-    let Some(job) = claim(app).await? else { return Ok(0) };
+    let Some(job) = claim(app, KIND, LEASE, 1).await?.pop() else { return Ok(0) };
     match build(app, &job).await {
         Ok(()) => metrics::counter!("exports_total", "outcome" => "ready").increment(1),
         // The right to it has ended, or another worker has it now.
@@ -71,20 +71,6 @@ pub async fn run_due(app: &AppState) -> ApiResult<usize> {
         }
     }
     Ok(1)
-}
-
-async fn claim(app: &AppState) -> ApiResult<Option<jobs::Model>> {
-    let skip = if app.db.engine() == Engine::Postgres { " FOR UPDATE SKIP LOCKED" } else { "" };
-    let sql = format!(
-        "WITH due AS MATERIALIZED (SELECT id FROM jobs WHERE kind = '{KIND}' AND state IN ('planned','claimed') \
-         AND run_at <= $1 ORDER BY run_at, id LIMIT 1{skip}) \
-         UPDATE jobs SET state = 'claimed', fence = fence + 1, attempts = attempts + 1, lease_until = $2, \
-         run_at = $2 WHERE id IN (SELECT id FROM due) RETURNING *"
-    );
-    let (now, conn) = (app.clock.now(), app.db.writer());
-    let values = [now.into(), (now + LEASE).into()];
-    let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
-    Ok(jobs::Model::find_by_statement(statement).one(conn).await?)
 }
 
 /// One archive under way, as long as it is ours and allowed.
@@ -134,7 +120,9 @@ async fn build(app: &AppState, job: &jobs::Model) -> ApiResult<()> {
         Err(ApiError::NotFound) => None,
         key => Some(app.vault.unwrap(&key?)?),
     };
-    let keys = Keys { patient: app.vault.unwrap(&own)?, record };
+    let account = accounts::Entity::find_by_id(AccountId(patient.0)).one(conn).await?;
+    let clinic = clinic_key(app, account.ok_or(ApiError::NotFound)?.clinic_id).await?;
+    let keys = Keys { patient: app.vault.unwrap(&own)?, record, clinic };
     let building = Building { app, job, key: keys.patient.clone() };
     let txn = app.db.begin().await?;
     building.still(&txn).await?;

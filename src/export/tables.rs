@@ -2,7 +2,7 @@
 
 use entity::{
     TABLES,
-    data_map::{Export, Form, Owner, TableRule},
+    data_map::{Export, Form, KeyOwner, Owner, TableRule},
     ids::PatientId,
 };
 use sea_orm::{
@@ -17,19 +17,21 @@ use crate::{
     vault::{DataKey, Place},
 };
 
-/// What opens a patient's records: their own key, and that of what the clinic recorded about them.
+/// What opens a patient's records: their own key, that of what the clinic recorded about them, and the clinic's.
 pub struct Keys {
     pub patient: DataKey,
     pub record: Option<DataKey>,
+    pub clinic: DataKey,
 }
 
 impl Keys {
-    fn open(&self, place: Place, sealed: &[u8]) -> ApiResult<Vec<u8>> {
-        match (self.patient.open(place, sealed), &self.record) {
-            (Ok(plain), _) => Ok(plain),
-            (Err(_), Some(record)) => Ok(record.open(place, sealed)?),
-            (Err(error), None) => Err(error.into()),
-        }
+    fn open(&self, place: Place, owner: KeyOwner, sealed: &[u8]) -> ApiResult<Vec<u8>> {
+        let key = match owner {
+            KeyOwner::Patient | KeyOwner::Account => Some(&self.patient),
+            KeyOwner::ClinicRecord => self.record.as_ref(),
+            KeyOwner::Clinic => Some(&self.clinic),
+        };
+        Ok(key.ok_or(ApiError::NotFound)?.open(place, sealed)?)
     }
 }
 
@@ -87,6 +89,7 @@ macro_rules! tables {
 
 tables![
     accounts,
+    administrations,
     alerts,
     attachments,
     audit_events,
@@ -116,6 +119,7 @@ tables![
     reminders,
     safety_plans,
     session_readiness,
+    session_requests,
     sessions,
     tombstones,
     zone_history,
@@ -154,10 +158,10 @@ where
     for rule in rules.columns.iter().filter(|rule| rule.export == Export::Yes) {
         let stored = model.get(column::<E>(rule.column)?);
         let (name, value) = match (rule.form, stored) {
-            (Form::Sealed(_), Stored::Bytes(Some(sealed))) => {
+            (Form::Sealed(by), Stored::Bytes(Some(sealed))) => {
                 let place = place::<E>(model, Place::new(rules.table, rule.column, owner.1), owner.0);
                 let name = rule.column.trim_end_matches("_sealed");
-                (name, Some(readable(&String::from_utf8_lossy(&keys.open(place, &sealed)?))))
+                (name, Some(readable(&String::from_utf8_lossy(&keys.open(place, by, &sealed)?))))
             }
             (_, stored) => (rule.column, clear(stored)),
         };

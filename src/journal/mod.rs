@@ -24,6 +24,7 @@ pub use queries::place as revision_place;
 pub use rules::{Body, FREE_NOTE, FREE_NOTE_VERSION};
 pub use staff::shows_attachment;
 pub use sync::{JournalEntries, SyncedEntry, keep_note};
+pub use templates::title as template_title;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::AppState;

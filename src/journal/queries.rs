@@ -18,6 +18,7 @@ use super::{
     templates::{self, Template},
 };
 use crate::{
+    care::{self, EntryChange},
     db::WriteTx,
     error::{ApiError, ApiResult},
     extract::Patch,
@@ -214,6 +215,9 @@ pub async fn revise(
         created_at: Set(tx.now()),
     };
     journal_revisions::Entity::insert(row).exec_without_returning(tx.conn()).await?;
+    if revision > 1 {
+        care::entry_changed(tx.conn(), patient, entry, EntryChange::Words).await?;
+    }
     Ok(())
 }
 
@@ -240,6 +244,7 @@ pub async fn update(
         let named = form::attachment_refs(template, &after.fields);
         crate::attachments::require_complete(tx, patient, id, &named).await?;
     }
+    let marked = patch.to_talk_about.is_some_and(|marked| marked != row.to_talk_about);
     let mut revision = row.head_revision;
     if after != before {
         revision += 1;
@@ -263,6 +268,9 @@ pub async fn update(
     }
     .update(tx.conn())
     .await?;
+    if marked {
+        care::entry_changed(tx.conn(), patient, id, EntryChange::Mark).await?;
+    }
     Ok(())
 }
 
@@ -272,6 +280,7 @@ pub async fn delete(tx: &WriteTx, patient: PatientId, id: JournalEntryId, versio
     if row.version != version {
         return Err(ApiError::stale());
     }
+    care::entry_changed(tx.conn(), patient, id, EntryChange::Mark).await?;
     super::comments::delete_all(tx, patient, id).await?;
     crate::attachments::erase_of_entry(tx, patient, id).await?;
     journal_shares::Entity::delete_many()

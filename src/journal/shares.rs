@@ -1,7 +1,7 @@
 //! Sharing an entry with one member of the care team, and taking that back.
 
 use axum::{Json, extract::State, http::StatusCode};
-use chrono::Datelike;
+use chrono::{DateTime, Datelike, Utc};
 use entity::{
     care_relations,
     ids::{AccountId, JournalEntryId, PatientId},
@@ -9,7 +9,7 @@ use entity::{
 };
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, OnConflict},
+    sea_query::{Expr, ExprTrait, OnConflict},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -21,7 +21,7 @@ use crate::{
     accounts::Patient,
     app::AppState,
     audit::Event,
-    consents,
+    care, consents,
     db::WriteTx,
     error::{ApiError, ApiResult},
     extract::{PathId, PathMember, ValidJson},
@@ -123,9 +123,12 @@ async fn share(
         frozen_revision: input.frozen.then_some(row.head_revision),
         shared_at: tx.now(),
         ended_at: None,
+        reviewed_at: None,
+        reviewed_revision: None,
     };
-    upsert(tx, share.clone()).await?;
+    upsert(tx, share.clone(), row.head_revision).await?;
     touch(tx, patient, entry).await?;
+    care::changed_for(tx.conn(), patient, member).await?;
     tx.audit(Event::new("journal.share", patient, format!("journal_entries/{entry} to accounts/{member}")));
     Ok(share)
 }
@@ -146,13 +149,22 @@ pub async fn in_care(conn: &impl ConnectionTrait, patient: PatientId, member: Ac
         .ok_or(ApiError::NotFound)
 }
 
-async fn upsert(tx: &WriteTx, share: journal_shares::Model) -> ApiResult<()> {
-    use journal_shares::Column::{EndedAt, EntryId, FrozenRevision, MemberId, PatientId, SharedAt, Until};
+/// What the member has reviewed stays so while it is what they are shown.
+async fn upsert(tx: &WriteTx, share: journal_shares::Model, head: i32) -> ApiResult<()> {
+    use journal_shares::Column::{
+        EndedAt, EntryId, FrozenRevision, MemberId, PatientId, ReviewedAt, ReviewedRevision, SharedAt, Until,
+    };
+    let reviewed = Expr::case(
+        Expr::col((journal_shares::Entity, ReviewedRevision)).eq(head),
+        Expr::col((journal_shares::Entity, ReviewedAt)),
+    )
+    .finally(None::<DateTime<Utc>>);
     let active: journal_shares::ActiveModel = share.into();
     journal_shares::Entity::insert(active.reset_all())
         .on_conflict(
             OnConflict::columns([PatientId, EntryId, MemberId])
                 .update_columns([Until, FrozenRevision, SharedAt, EndedAt])
+                .value(ReviewedAt, reviewed)
                 .to_owned(),
         )
         .exec_without_returning(tx.conn())
@@ -178,6 +190,7 @@ async fn unshare(
         return Err(ApiError::NotFound);
     }
     touch(tx, patient, entry).await?;
+    care::changed_for(tx.conn(), patient, member).await?;
     tx.audit(Event::new("journal.unshare", patient, format!("journal_entries/{entry} to accounts/{member}")));
     Ok(())
 }

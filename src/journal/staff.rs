@@ -18,7 +18,7 @@ use super::{
 use crate::{
     accounts::Patient,
     app::AppState,
-    care::{Scope, SharedPatient},
+    care::{Scope, TreatedPatient},
     error::{ApiError, ApiResult},
     extract::{PathId, ValidQuery},
     openapi::Problems,
@@ -127,7 +127,7 @@ pub async fn shows_attachment(
     responses((status = 200, body = SharedEntryList), Problems))]
 async fn list_shared_entries(
     State(app): State<AppState>,
-    shared: SharedPatient,
+    shared: TreatedPatient,
     ValidQuery(query): ValidQuery<PageQuery>,
 ) -> ApiResult<Json<SharedEntryList>> {
     let me = shared.therapist().account;
@@ -153,7 +153,7 @@ async fn list_shared_entries(
     responses((status = 200, body = SharedEntry), Problems))]
 async fn get_shared_entry(
     State(app): State<AppState>,
-    shared: SharedPatient,
+    shared: TreatedPatient,
     PathId(id): PathId<JournalEntryId>,
 ) -> ApiResult<Json<SharedEntry>> {
     let by = (shared.therapist().account, app.clock.now());

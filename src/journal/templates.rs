@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::content::ByLocale;
+use crate::content::{ByLocale, in_locale};
 
 static TEXT: &str = include_str!("../../content/journal_templates.json");
 
@@ -108,6 +108,13 @@ pub fn find(id: &str, version: Option<&str>) -> Result<&'static Template, Unknow
         return Err(Unknown::Template);
     }
     all.find(|template| version.is_none_or(|version| version == template.version)).ok_or(Unknown::Version)
+}
+
+/// What the form of an entry is called; its id if that version is gone.
+pub fn title(id: &str, version: &str, locale: &str) -> String {
+    let template = find(id, Some(version)).ok();
+    let title = template.and_then(|template| in_locale(&template.title, locale));
+    title.map_or_else(|| id.to_owned(), Clone::clone)
 }
 
 impl Template {

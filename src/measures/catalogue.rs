@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path, sync::LazyLock};
 
 use super::{
     check,
-    definition::{Kind, Measure},
+    definition::{Measure, SafetyRule},
 };
 use crate::config::MeasuresConfig;
 
@@ -69,6 +69,11 @@ impl Catalogue {
         MEASURES.get(id).or_else(|| self.installed.get(id))
     }
 
+    /// The rule of that id, whichever questionnaire has it.
+    pub fn rule(&self, id: &str) -> Option<&SafetyRule> {
+        MEASURES.values().chain(self.installed.values()).find_map(|measure| measure.rule(id))
+    }
+
     /// All of them, by id.
     pub fn all(&self) -> Vec<&Measure> {
         let mut all: Vec<&Measure> = MEASURES.values().chain(self.installed.values()).collect();
@@ -77,9 +82,9 @@ impl Catalogue {
     }
 }
 
-/// Our own forms, by id: those that are no published scale.
-pub fn own_forms() -> impl Iterator<Item = &'static Measure> {
-    MEASURES.values().filter(|measure| measure.kind != Kind::ValidatedScale)
+/// The forms that are part of the program, by id.
+pub fn embedded_forms() -> impl Iterator<Item = &'static Measure> {
+    MEASURES.values()
 }
 
 /// Every `.json` file of a folder, by its name without the ending.
@@ -130,7 +135,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::measures::definition::LicenceStatus;
+    use crate::measures::definition::{Kind, LicenceStatus};
 
     #[test]
     fn the_embedded_files_keep_every_rule_of_the_content() {

@@ -171,7 +171,7 @@ pub struct UnsentReminder {
     #[schema(value_type = Uuid)]
     pub session_id: SessionId,
     /// The template of the content it comes from.
-    #[schema(example = "dosing-week-before")]
+    #[schema(example = "dosing-plan-week")]
     pub template_id: String,
     pub due_at: DateTime<Utc>,
     #[schema(example = "scheduled_late")]

@@ -237,6 +237,7 @@ pub async fn write(
     let active = rows.iter().cloned().map(|row| sessions::ActiveModel::from(row).reset_all());
     sessions::Entity::insert_many(active).exec_without_returning(tx.conn()).await?;
     let measures_assigned = assign(app, tx, &plan, draft.asks).await?;
+    reminders::start_defaults(tx, who.patient, who.me).await?;
     reminders::replan_patient(tx, who.patient).await?;
     let ids: Vec<Uuid> = rows.iter().map(|row| row.id.0).collect();
     let (reminders_planned, reminders_unsent) = reminders_of(tx, who.patient, ids).await?;

@@ -22,14 +22,44 @@ pub struct SubscriptionKeys {
     pub auth: String,
 }
 
-/// A device that wants to receive Web Push.
+/// Which push service a device is reached by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SubscriptionKind {
+    /// A browser, an installed web app, or UnifiedPush.
+    #[default]
+    WebPush,
+    /// An iPhone app from the store.
+    Apns,
+    /// An Android app that uses Firebase.
+    Fcm,
+}
+
+/// A device that wants to receive pushes: by Web Push with `endpoint` and `keys`, by `apns` or `fcm` with
+/// `device_token`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SubscriptionCreate {
-    /// Where the push service of this device listens.
+    /// `web_push` if it is left out. What this server does not send by is refused with `transport_off`.
+    #[serde(default)]
+    #[schema(default = "web_push", example = "web_push")]
+    pub kind: SubscriptionKind,
+    /// Where the push service of this device listens. For `web_push` only.
     #[schema(example = "https://updates.push.services.mozilla.com/wpush/v2/gAAAAABf", max_length = 1000)]
-    pub endpoint: String,
-    pub keys: SubscriptionKeys,
+    pub endpoint: Option<String>,
+    /// For `web_push` only.
+    #[schema(nullable = false)]
+    pub keys: Option<SubscriptionKeys>,
+    /// `kid` of the key the device subscribed with, as `GET /v1/push/key` gave it; the present one if it is left out.
+    /// For `web_push` only.
+    #[schema(example = "vapid-0f3a9c21", max_length = 64)]
+    pub vapid_kid: Option<String>,
+    /// What the phone's system gave the app. For `apns` and `fcm` only.
+    #[schema(
+        example = "00fc13adff785122b4ad28809a3420982341241421348097878e577c991de8f0",
+        max_length = 1000
+    )]
+    pub device_token: Option<String>,
     /// Shown in the list of devices.
     #[schema(example = "Ana's phone", min_length = 1, max_length = 80)]
     pub device_name: Option<String>,
@@ -47,14 +77,32 @@ impl Validate for SubscriptionCreate {
             .as_deref()
             .is_none_or(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
         checks.require(plain, "/platform", "wrong_form", "must be letters, digits and dashes");
+        let web = self.kind == SubscriptionKind::WebPush;
+        let parts = [
+            ("/endpoint", self.endpoint.is_some(), web),
+            ("/keys", self.keys.is_some(), web),
+            ("/device_token", self.device_token.is_some(), !web),
+        ];
+        for (pointer, given, wanted) in parts {
+            checks.require(given || !wanted, pointer, "required", "is required for this kind");
+            checks.require(!given || wanted, pointer, "not_allowed", "does not belong to this kind");
+        }
+        let stray = self.vapid_kid.is_some() && !web;
+        checks.require(!stray, "/vapid_kid", "not_allowed", "does not belong to this kind");
     }
 }
 
-/// A device that receives Web Push. Its endpoint is a secret and not shown.
+/// A device that receives pushes. Its endpoint or token is a secret and not shown.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PushSubscription {
     #[schema(value_type = Uuid)]
     pub id: SubscriptionId,
+    pub kind: SubscriptionKind,
+    /// The key it was made with, for `web_push`. Another one than `GET /v1/push/key` gives: subscribe again at the next
+    /// start of the app; until then this one is still sent to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "vapid-0f3a9c21")]
+    pub vapid_kid: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "Ana's phone")]
     pub device_name: Option<String>,
@@ -79,7 +127,7 @@ pub struct PushSubscription {
     pub created_at: DateTime<Utc>,
 }
 
-/// The devices that receive Web Push.
+/// The devices that receive pushes.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PushSubscriptionList {
     pub items: Vec<PushSubscription>,

@@ -1,5 +1,7 @@
 //! Rows of push subscriptions. The owner is part of every predicate; the whole address is one sealed value.
 
+use std::borrow::Cow;
+
 use entity::{
     ids::{AccountId, SubscriptionId},
     push_subscriptions,
@@ -9,7 +11,7 @@ use sea_orm::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::dto::{PushSubscription, SubscriptionCreate};
+use super::dto::{PushSubscription, SubscriptionCreate, SubscriptionKind};
 use crate::{
     accounts::Caller,
     app::AppState,
@@ -24,11 +26,38 @@ const MOST: u64 = 20;
 /// A checked address: what is sealed of a subscription.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Address {
-    pub endpoint: String,
-    pub p256dh: String,
-    pub auth: String,
+    #[serde(flatten)]
+    pub way: Way,
     #[serde(default)]
     pub device_name: Option<String>,
+}
+
+/// How a device is reached. Told apart by their fields: what was sealed when there was only Web Push opens too.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Way {
+    WebPush { endpoint: String, p256dh: String, auth: String },
+    Apns { apns_token: String },
+    Fcm { fcm_token: String },
+}
+
+impl Way {
+    pub fn kind(&self) -> SubscriptionKind {
+        match self {
+            Self::WebPush { .. } => SubscriptionKind::WebPush,
+            Self::Apns { .. } => SubscriptionKind::Apns,
+            Self::Fcm { .. } => SubscriptionKind::Fcm,
+        }
+    }
+
+    /// What the blind index is made of. An endpoint begins with its scheme, and no other way does.
+    pub fn indexed(&self) -> Cow<'_, str> {
+        match self {
+            Self::WebPush { endpoint, .. } => endpoint.into(),
+            Self::Apns { apns_token } => format!("apns {apns_token}").into(),
+            Self::Fcm { fcm_token } => format!("fcm {fcm_token}").into(),
+        }
+    }
 }
 
 /// Where to send, and with which key.
@@ -55,8 +84,11 @@ pub fn seal(key: &DataKey, id: SubscriptionId, address: &Address) -> Vec<u8> {
 
 pub fn view(row: push_subscriptions::Model, key: &DataKey) -> ApiResult<PushSubscription> {
     let address = target(&row, key)?.address;
+    let kind = address.way.kind();
     Ok(PushSubscription {
         id: row.id,
+        kind,
+        vapid_kid: (kind == SubscriptionKind::WebPush).then_some(row.vapid_kid),
         device_name: address.device_name,
         platform: row.platform,
         state: row.state,
@@ -97,13 +129,22 @@ pub async fn upsert(
     input: SubscriptionCreate,
     address: Address,
 ) -> ApiResult<push_subscriptions::Model> {
-    let index = app.vault.index().endpoint(&address.endpoint);
+    let index = app.vault.index().endpoint(&address.way.indexed());
+    let vapid_kid = match address.way.kind() {
+        SubscriptionKind::WebPush => input.vapid_kid.unwrap_or_else(|| app.push.public_key().0),
+        SubscriptionKind::Apns | SubscriptionKind::Fcm => String::new(),
+    };
     push_subscriptions::Entity::delete_many()
         .filter(push_subscriptions::Column::EndpointIndex.eq(index.clone()))
         .filter(push_subscriptions::Column::AccountId.ne(me.account))
         .exec(tx.conn())
         .await?;
-    let mine = list(tx.conn(), me.account).await?;
+    let mut mine = list(tx.conn(), me.account).await?;
+    if mine.len() as u64 >= MOST {
+        // Those that are no more must not keep a new phone from being reached.
+        forget_gone(tx, me.account).await?;
+        mine.retain(|row| row.state == "active");
+    }
     let known = mine.iter().find(|row| row.endpoint_index == index);
     if known.is_none() && mine.len() as u64 >= MOST {
         let detail = format!("You already have {MOST} devices. Remove one first.");
@@ -115,7 +156,7 @@ pub async fn upsert(
         account_id: me.account,
         id,
         login_id: me.login,
-        vapid_kid: app.push.public_key().0,
+        vapid_kid,
         endpoint_index: index,
         endpoint_index_kid: app.vault.index().kid().to_owned(),
         subscription_sealed: seal(&me.key, id, &address),
@@ -139,7 +180,28 @@ pub async fn upsert(
     Ok(row)
 }
 
+async fn forget_gone(tx: &WriteTx, account: AccountId) -> ApiResult<()> {
+    push_subscriptions::Entity::delete_many()
+        .filter(push_subscriptions::Column::AccountId.eq(account))
+        .filter(push_subscriptions::Column::State.eq("gone"))
+        .exec(tx.conn())
+        .await?;
+    Ok(())
+}
+
 pub async fn delete(tx: &WriteTx, account: AccountId, id: SubscriptionId) -> ApiResult<()> {
     let gone = push_subscriptions::Entity::delete_by_id((account, id)).exec(tx.conn()).await?;
     if gone.rows_affected == 0 { Err(ApiError::NotFound) } else { Ok(()) }
+}
+
+/// The VAPID keys that living subscriptions were made with.
+pub async fn vapid_kids_in_use(conn: &impl ConnectionTrait) -> ApiResult<Vec<String>> {
+    Ok(push_subscriptions::Entity::find()
+        .select_only()
+        .column(push_subscriptions::Column::VapidKid)
+        .filter(push_subscriptions::Column::State.eq("active"))
+        .distinct()
+        .into_tuple()
+        .all(conn)
+        .await?)
 }

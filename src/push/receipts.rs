@@ -15,7 +15,7 @@ use crate::{
     error::{ApiError, ApiResult},
     extract::{Network, ValidJson},
     openapi::Problems,
-    reminders::{Mark, mark},
+    reminders::{Mark, SnoozeFor, report},
     validate::{Checks, Validate},
     vault::Mac,
 };
@@ -48,6 +48,8 @@ pub enum ReceiptEvent {
     Opened,
     /// What it asked for was done.
     Done,
+    /// It was put off, for half an hour unless `for` says otherwise.
+    Snoozed,
 }
 
 /// A report from a device.
@@ -58,11 +60,17 @@ pub struct Receipt {
     #[schema(example = "AaIEtcZMeiWPITPxYeSsbgGiBLXGTHolj-Ez8WHkrG4", max_length = 64)]
     pub token: String,
     pub event: ReceiptEvent,
+    /// Only with `snoozed`.
+    #[serde(rename = "for")]
+    #[schema(nullable = false)]
+    pub wait: Option<SnoozeFor>,
 }
 
 impl Validate for Receipt {
     fn validate(&self, checks: &mut Checks) {
         checks.text("/token", Some(&self.token), 1, 64);
+        let fits = self.wait.is_none() || self.event == ReceiptEvent::Snoozed;
+        checks.require(fits, "/for", "only_snoozed", "goes with the event snoozed only");
     }
 }
 
@@ -70,7 +78,7 @@ pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(create_push_receipt))
 }
 
-/// Report what became of a push on the device. Reporting twice changes nothing.
+/// Report what became of a push on the device, in the month after it was due. Reporting twice changes nothing.
 #[utoipa::path(post, path = "/push/receipts", operation_id = "create_push_receipt", tag = "push", security(()),
     request_body = Receipt, responses((status = 204, description = "Noted"), Problems))]
 async fn create_push_receipt(
@@ -86,7 +94,8 @@ async fn create_push_receipt(
         ReceiptEvent::Shown => Mark::Shown,
         ReceiptEvent::Opened => Mark::Opened,
         ReceiptEvent::Done => Mark::Done,
+        ReceiptEvent::Snoozed => Mark::Snoozed(receipt.wait.unwrap_or(SnoozeFor::HalfAnHour)),
     };
-    mark(&app, recipient, notification, event).await?;
+    report(&app, recipient, notification, event).await?;
     Ok(StatusCode::NO_CONTENT)
 }

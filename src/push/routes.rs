@@ -27,7 +27,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(test_push_subscription))
 }
 
-/// The key to subscribe with.
+/// The key to subscribe with by Web Push.
 #[utoipa::path(get, path = "/push/key", operation_id = "get_push_key", tag = "push", security(()),
     responses((status = 200, body = PushKey)))]
 async fn get_push_key(State(app): State<AppState>) -> Json<PushKey> {
@@ -35,7 +35,8 @@ async fn get_push_key(State(app): State<AppState>) -> Json<PushKey> {
     Json(PushKey { kid, public_key })
 }
 
-/// Register this device, or renew its keys. An endpoint belongs to one account: the one that registered it last.
+/// Register this device, or renew its keys. An endpoint or device token belongs to one account: the one that registered
+/// it last.
 #[utoipa::path(post, path = "/push/subscriptions", operation_id = "create_push_subscription", tag = "push",
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request have one effect.")),
     request_body = SubscriptionCreate, responses((status = 201, body = PushSubscription), Problems))]

@@ -24,7 +24,7 @@ use crate::{
     error::{ApiError, ApiResult},
 };
 
-/// How long a note about a comment is of use.
+/// How long a note is of use.
 const FRESH: Duration = Duration::days(3);
 
 /// Plans the note; it is due now, and quiet hours may keep it until morning.
@@ -34,11 +34,22 @@ pub async fn announce_comment(
     zone: &str,
     comment: CommentId,
 ) -> ApiResult<()> {
+    announce(tx, patient, zone, (COMMENT, comment.0), (format!("comment:{comment}"), "integration")).await
+}
+
+/// A note that is due now, without words of its own.
+pub async fn announce(
+    tx: &WriteTx,
+    patient: PatientId,
+    zone: &str,
+    origin: (&str, Uuid),
+    (slot, category): (String, &str),
+) -> ApiResult<()> {
     let zone = Zone::parse(zone).map_err(ApiError::internal)?;
     let planned = Planned {
-        slot: format!("comment:{comment}"),
+        slot,
         template_id: None,
-        category: "integration".to_owned(),
+        category: category.to_owned(),
         priority: Priority::Normal,
         routine: false,
         local_date: zone.local_date(tx.now()),
@@ -46,7 +57,7 @@ pub async fn announce_comment(
         expires_at: tx.now() + FRESH,
         state: PlannedState::Planned,
     };
-    let row = row_of(patient, (COMMENT, comment.0), tx.new_id().into(), planned, tx.now());
+    let row = row_of(patient, origin, tx.new_id().into(), planned, tx.now());
     let row: notifications::ActiveModel = row.into();
     notifications::Entity::insert(row.reset_all()).exec_without_returning(tx.conn()).await?;
     tx.wake_scheduler();
@@ -55,14 +66,19 @@ pub async fn announce_comment(
 
 /// Takes back what was not sent yet about comments that are gone.
 pub async fn withdraw_comments(tx: &WriteTx, patient: PatientId, comments: Vec<Uuid>) -> ApiResult<()> {
+    withdraw(tx, patient, COMMENT, comments).await
+}
+
+/// Takes back notes of one kind that were not sent yet.
+pub async fn withdraw(tx: &WriteTx, patient: PatientId, kind: &str, origins: Vec<Uuid>) -> ApiResult<()> {
     use notifications::Column::{OriginId, OriginKind, Reason as Why, RecipientId, State, UpdatedAt};
     notifications::Entity::update_many()
         .col_expr(State, Expr::value("cancelled"))
         .col_expr(Why, Expr::value(Reason::Superseded.as_str()))
         .col_expr(UpdatedAt, Expr::value(tx.now()))
         .filter(RecipientId.eq(patient.0))
-        .filter(OriginKind.eq(COMMENT))
-        .filter(OriginId.is_in(comments))
+        .filter(OriginKind.eq(kind))
+        .filter(OriginId.is_in(origins))
         .filter(State.is_in(["planned", "retrying"]))
         .exec(tx.conn())
         .await?;

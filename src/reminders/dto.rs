@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use entity::ids::{NotificationId, ReminderId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::rules::{
     localtime::LocalTime,
@@ -118,7 +119,16 @@ pub struct Reminder {
     #[schema(example = "Two minutes by the window.")]
     pub body: Option<String>,
     pub active: bool,
-    /// The next five times it comes; empty while it is switched off.
+    /// The reminder of the content it came from with a treatment plan; such a one comes while a plan does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "daily-check-in")]
+    pub template_id: Option<String>,
+    /// Since when it rests because it was left unanswered. Ask once whether it shall go on: a change with `active` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rested_at: Option<DateTime<Utc>>,
+    /// Whether the care team set it.
+    pub set_by_care_team: bool,
+    /// The next five times it comes; empty while it is switched off or rests.
     pub next: Vec<NextOccurrence>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -152,6 +162,12 @@ pub struct SessionReminder {
 pub struct Notification {
     #[schema(value_type = Uuid)]
     pub id: NotificationId,
+    /// The session it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<Uuid>,
+    /// The standing reminder it came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reminder_id: Option<Uuid>,
     #[schema(example = "preparation")]
     pub category: String,
     /// `high`, `normal` or `low`.
@@ -168,16 +184,25 @@ pub struct Notification {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "quiet_hours")]
     pub reason: Option<String>,
+    /// What becomes or became of it, in the reader's words.
+    #[schema(example = "It fell into your quiet hours and could not be moved.")]
+    pub explanation: String,
     pub due_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
     pub local_date: NaiveDate,
     /// When a push service took it; that is not yet "seen".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted_at: Option<DateTime<Utc>>,
+    /// When a device said that it showed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shown_at: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub opened_at: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub done_at: Option<DateTime<Utc>>,
+    /// When it was put off; what was planned instead is a line of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snoozed_at: Option<DateTime<Utc>>,
     /// How often it was tried.
     pub attempts: i32,
 }
@@ -188,6 +213,12 @@ pub struct NotificationList {
     pub items: Vec<Notification>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
+}
+
+/// What is still to come, earliest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct UpcomingList {
+    pub items: Vec<Notification>,
 }
 
 impl Schedule {

@@ -1,5 +1,7 @@
 //! What planning and sending need to know of a patient, turned from rows into the rules' own types.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Duration, Utc};
 use entity::{ids::PatientId, sessions};
 use sea_orm::{
@@ -11,14 +13,13 @@ use super::rules::{
     localtime::Zone,
     policy::{HushWindow, Policy},
     session::{SessionFacts, SessionState},
+    timeline::Timeline,
 };
 use crate::{
     consents,
     error::{ApiError, ApiResult},
 };
 
-/// How long after its planned end an unrecorded dosing session still hushes.
-const MARGIN: Duration = Duration::minutes(60);
 /// Reminders follow a session by a month at most.
 const TAIL: Duration = Duration::days(45);
 
@@ -29,6 +30,13 @@ pub struct PatientFacts {
     pub policy: Policy,
     pub sessions: Vec<sessions::Model>,
     pub hush: Vec<HushWindow>,
+    /// What the clinic sends around sessions.
+    pub timeline: Arc<Timeline>,
+    /// Of the clinic's timeline, and of the one that was planned by last.
+    pub timeline_version: i32,
+    pub planned_version: i32,
+    /// Whether a treatment plan is under way.
+    pub active_plan: bool,
     /// Whether anything may be planned at all.
     pub consented: bool,
 }
@@ -38,7 +46,17 @@ struct Row {
     zone: String,
     policy: Option<String>,
     paused_until: Option<DateTime<Utc>>,
+    timeline: Option<String>,
+    timeline_version: i32,
+    planned_version: i32,
+    active_plan: i32,
 }
+
+const FACTS: &str = "SELECT a.zone, p.policy, p.paused_until, c.timeline, c.timeline_version, \
+     t.timeline_version AS planned_version, CASE WHEN EXISTS (SELECT 1 FROM plans x \
+     WHERE x.patient_id = a.id AND x.state = 'active') THEN 1 ELSE 0 END AS active_plan \
+     FROM accounts a JOIN clinics c ON c.id = a.clinic_id JOIN patients t ON t.patient_id = a.id \
+     LEFT JOIN delivery_policies p ON p.patient_id = a.id WHERE a.id = $1";
 
 impl PatientFacts {
     pub async fn load(
@@ -46,12 +64,8 @@ impl PatientFacts {
         patient: PatientId,
         now: DateTime<Utc>,
     ) -> ApiResult<Self> {
-        let statement = Statement::from_sql_and_values(
-            conn.get_database_backend(),
-            "SELECT a.zone, p.policy, p.paused_until FROM accounts a \
-             LEFT JOIN delivery_policies p ON p.patient_id = a.id WHERE a.id = $1",
-            [patient.0.into()],
-        );
+        let statement =
+            Statement::from_sql_and_values(conn.get_database_backend(), FACTS, [patient.0.into()]);
         let row = Row::find_by_statement(statement).one(conn).await?.ok_or(ApiError::NotFound)?;
         let sessions = sessions::Entity::find()
             .filter(sessions::Column::PatientId.eq(patient))
@@ -59,12 +73,17 @@ impl PatientFacts {
             .order_by_asc(sessions::Column::StartsAt)
             .all(conn)
             .await?;
-        let hush = hush_windows(&sessions);
+        let timeline = Timeline::read(row.timeline.as_deref());
+        let hush = hush_windows(&sessions, timeline.hush_margin);
         Ok(Self {
             zone: Zone::parse(&row.zone).map_err(ApiError::internal)?,
             policy: parse_policy(row.policy.as_deref(), row.paused_until),
             sessions,
             hush,
+            timeline,
+            timeline_version: row.timeline_version,
+            planned_version: row.planned_version,
+            active_plan: row.active_plan != 0,
             consented: consents::holds(conn, patient, consents::Purpose::Reminders).await?,
         })
     }
@@ -75,17 +94,18 @@ pub fn session_state(row: &sessions::Model) -> SessionState {
     SessionState::from_word(&row.state).unwrap_or(SessionState::Planned)
 }
 
-fn takes_place(row: &sessions::Model) -> bool {
+/// Whether a session was neither cancelled nor missed.
+pub fn takes_place(row: &sessions::Model) -> bool {
     !matches!(session_state(row), SessionState::Cancelled | SessionState::NoShow)
 }
 
 /// The times in which a patient is left in peace.
-pub fn hush_windows(sessions: &[sessions::Model]) -> Vec<HushWindow> {
+pub fn hush_windows(sessions: &[sessions::Model], margin: Duration) -> Vec<HushWindow> {
     sessions
         .iter()
         .filter(|row| row.kind == "dosing" && takes_place(row))
         .map(|row| {
-            HushWindow::of_dosing(row.started_at.unwrap_or(row.starts_at), row.ends_at, row.ended_at, MARGIN)
+            HushWindow::of_dosing(row.started_at.unwrap_or(row.starts_at), row.ends_at, row.ended_at, margin)
         })
         .collect()
 }

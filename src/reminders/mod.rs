@@ -2,32 +2,59 @@
 //! planned and what became of it. Whatever changes a session, a rule, a zone or a policy calls `replan_patient` in
 //! its own transaction.
 
+mod acknowledged;
+mod answers;
+mod attention;
+mod board;
+mod clinic;
 mod comments;
+mod defaults;
 mod delivery;
 mod delivery_sync;
 mod dto;
 mod facts;
 mod ledger;
+mod marks;
 mod planner;
 mod queries;
+mod reach;
 mod routes;
 pub mod rules;
+mod snooze;
+mod staff;
+mod standing;
+mod sweep;
 mod sync;
+mod words;
 
+pub use acknowledged::{Acknowledgement, acknowledgements};
+pub use answers::{announce_answer, withdraw_offers};
+pub use attention::{Streaks, streaks};
 pub use comments::{announce_comment, withdraw_comments};
+pub use defaults::start_defaults;
 pub use delivery::{DeliveryPolicy, parse_policy, router as delivery_router};
 pub use delivery_sync::DeliveryPolicies;
 pub use dto::{Reminder, SessionReminder};
-pub use facts::{PatientFacts, hush_windows, session_facts, session_state};
-pub use ledger::{Mark, in_app_text, lock_screen_key, mark, of_sessions};
-pub use planner::{of_session, recurring_facts, replan_patient, row_of};
+pub use facts::{PatientFacts, hush_windows, session_facts, session_state, takes_place};
+pub use ledger::{LONGEST_SUPPORT, SUPPORT, in_app_text, lock_screen_key, of_sessions};
+pub use marks::{Mark, report};
+pub use planner::{of_session, replan_patient, row_of};
 pub use queries::recurrence;
+pub use reach::{Reach, reachable};
 pub use routes::router;
+pub use snooze::SnoozeFor;
+pub use standing::{goes_on, recurring_facts, skips_dosing_day, template_of};
+pub use sweep::{catch_up, sweep_between};
 pub use sync::Reminders;
+pub use words::support;
 
 /// `origin_kind` of a notification planned by a standing rule.
 pub const RULE: &str = "rule";
 /// `origin_kind` of a notification about a comment on a journal entry.
 pub const COMMENT: &str = "comment";
+/// `origin_kind` of a notification about the clinic's answer to a request.
+pub const REQUEST: &str = "request";
 /// `origin_kind` of a notification planned around a session.
 pub const SESSION: &str = "session";
+/// `origin_kind` of what a patient put off; its `origin_id` is that of the first one.
+pub const SNOOZE: &str = "snooze";

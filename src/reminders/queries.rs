@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use entity::{
-    ids::{PatientId, ReminderId},
+    ids::{AccountId, PatientId, ReminderId},
     reminders,
 };
 use sea_orm::{
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     dto::{NextOccurrence, Reminder, ReminderCreate, ReminderPatch, Schedule},
     rules::{localtime::Zone, recurrence::Recurrence},
+    standing::template_of,
 };
 use crate::{
     db::WriteTx,
@@ -25,7 +26,7 @@ use crate::{
 pub const MOST: u64 = 50;
 
 /// The words of a reminder: what is sealed.
-#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Words {
     #[serde(default)]
     pub title: Option<String>,
@@ -61,11 +62,32 @@ fn rule_text(schedule: &Schedule) -> ApiResult<String> {
     serde_json::to_string(&rule).map_err(ApiError::internal)
 }
 
-/// The reminder as its owner reads it, with its next five occurrences.
-pub fn view(row: reminders::Model, key: &DataKey, zone: &str, now: DateTime<Utc>) -> ApiResult<Reminder> {
-    let zone = Zone::parse(zone).map_err(ApiError::internal)?;
-    let (words, rule) = (words(&row, key)?, recurrence(&row)?);
-    let coming = if row.active { rule.next_n(now, &zone, 5) } else { Vec::new() };
+/// Whether the care team set it, by hand or with a plan, and the patient has not written other words since.
+pub fn set_by_care_team(row: &reminders::Model) -> bool {
+    row.set_by.0 != row.patient_id.0
+}
+
+/// For whom a reminder is put into words.
+#[derive(Clone, Copy)]
+pub struct Reader<'a> {
+    pub key: &'a DataKey,
+    /// The patient's.
+    pub zone: &'a str,
+    pub locale: &'a str,
+}
+
+/// The reminder as it is read, with its next five occurrences. One of the content has its words until the patient
+/// writes others.
+pub fn view(row: reminders::Model, reader: Reader<'_>, now: DateTime<Utc>) -> ApiResult<Reminder> {
+    let zone = Zone::parse(reader.zone).map_err(ApiError::internal)?;
+    let (mut words, rule) = (words(&row, reader.key)?, recurrence(&row)?);
+    let by_care_team = set_by_care_team(&row);
+    let comes = row.active && row.rested_at.is_none();
+    let coming = if comes { rule.next_n(now, &zone, 5) } else { Vec::new() };
+    if let Some((title, body)) = template_of(&row).map(|template| template.text(reader.locale)) {
+        words.title = words.title.or_else(|| Some(title.to_owned()));
+        words.body = words.body.or_else(|| Some(body.to_owned()));
+    }
     Ok(Reminder {
         id: row.id,
         version: row.version,
@@ -74,6 +96,9 @@ pub fn view(row: reminders::Model, key: &DataKey, zone: &str, now: DateTime<Utc>
         title: words.title,
         body: words.body,
         active: row.active,
+        template_id: row.template_id,
+        rested_at: row.rested_at,
+        set_by_care_team: by_care_team,
         next: coming
             .into_iter()
             .map(|next| NextOccurrence { at: next.due, local: next.local.to_string() })
@@ -83,12 +108,12 @@ pub fn view(row: reminders::Model, key: &DataKey, zone: &str, now: DateTime<Utc>
     })
 }
 
-/// Inserts a reminder; 409 when there are too many.
+/// Inserts a reminder that `by` sets; 409 when there are too many.
 pub async fn insert(
     tx: &WriteTx,
     patient: PatientId,
     key: &DataKey,
-    id: ReminderId,
+    (id, by): (ReminderId, AccountId),
     input: ReminderCreate,
 ) -> ApiResult<reminders::Model> {
     if list(tx.conn(), patient).await?.len() as u64 >= MOST {
@@ -105,9 +130,12 @@ pub async fn insert(
         recurrence: rule_text(&input.schedule)?,
         active: input.active,
         text_sealed: seal(key, id, &words),
-        set_by: patient.into(),
+        set_by: by,
         created_at: tx.now(),
         updated_at: tx.now(),
+        template_id: None,
+        unanswered: 0,
+        rested_at: None,
     };
     let active: reminders::ActiveModel = row.clone().into();
     reminders::Entity::insert(active.reset_all()).exec_without_returning(tx.conn()).await?;
@@ -133,12 +161,12 @@ pub async fn list(conn: &impl ConnectionTrait, patient: PatientId) -> ApiResult<
         .await?)
 }
 
-/// Changes a reminder that is still at `version`, else 412.
+/// Changes a reminder that is still at `version`, on behalf of `by`, else 412.
 pub async fn update(
     tx: &WriteTx,
     patient: PatientId,
     key: &DataKey,
-    (id, version): (ReminderId, i32),
+    (id, version, by): (ReminderId, i32, AccountId),
     patch: ReminderPatch,
 ) -> ApiResult<reminders::Model> {
     let row = find(tx.conn(), patient, id).await?;
@@ -146,7 +174,10 @@ pub async fn update(
         return Err(ApiError::stale());
     }
     let before = words(&row, key)?;
-    let after = Words { title: patch.title.apply(before.title), body: patch.body.apply(before.body) };
+    // Its answer to the question whether it shall go on, or a new beginning.
+    let wakes = patch.active.is_some() || patch.schedule.is_some();
+    let words = before.clone();
+    let after = Words { title: patch.title.apply(words.title), body: patch.body.apply(words.body) };
     let recurrence = match &patch.schedule {
         Some(schedule) => rule_text(schedule)?,
         None => row.recurrence,
@@ -159,7 +190,11 @@ pub async fn update(
         recurrence: Set(recurrence),
         active: Set(patch.active.unwrap_or(row.active)),
         text_sealed: Set(seal(key, id, &after)),
+        // Words are their author's: what a patient writes into a rule of the care team, the team no longer reads.
+        set_by: Set(if after == before { row.set_by } else { by }),
         updated_at: Set(tx.now()),
+        unanswered: Set(if wakes { 0 } else { row.unanswered }),
+        rested_at: Set(row.rested_at.filter(|_| !wakes)),
         ..Default::default()
     };
     Ok(changed.update(tx.conn()).await?)

@@ -5,13 +5,20 @@ use entity::ids::{NotificationId, ReminderId};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    dto::{NotificationList, Reminder, ReminderCreate, ReminderList, ReminderPatch},
-    ledger, queries,
+    clinic,
+    dto::{
+        Notification, NotificationList, Reminder, ReminderCreate, ReminderList, ReminderPatch, UpcomingList,
+    },
+    ledger,
+    marks::{Mark, mark},
+    queries,
+    snooze::{NotificationSnooze, snooze},
+    staff,
 };
 use crate::{
     accounts::Patient,
     app::AppState,
-    error::ApiResult,
+    error::{ApiError, ApiResult},
     extract::{IfMatch, Once, PathId, ValidJson, ValidQuery, Versioned},
     idempotency::Answer,
     language::InLanguage,
@@ -23,9 +30,17 @@ pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(create_reminder, list_reminders))
         .routes(routes!(get_reminder, update_reminder, delete_reminder))
+        .routes(routes!(list_upcoming_reminders))
         .routes(routes!(list_notifications))
         .routes(routes!(mark_notification_opened))
         .routes(routes!(mark_notification_done))
+        .routes(routes!(snooze_notification))
+        .merge(staff::router())
+        .merge(clinic::router())
+}
+
+fn reader(me: &Patient) -> queries::Reader<'_> {
+    queries::Reader { key: &me.key, zone: &me.zone, locale: &me.locale }
 }
 
 /// Set a standing reminder.
@@ -40,9 +55,9 @@ async fn create_reminder(
     let id = ReminderId(app.random.uuid_v7(app.clock.now()));
     app.db
         .write_once(&me.writing(), replay.as_ref(), &me.key, async |tx| {
-            let row = queries::insert(tx, me.id(), &me.key, id, input).await?;
+            let row = queries::insert(tx, me.id(), &me.key, (id, me.account), input).await?;
             super::replan_patient(tx, me.id()).await?;
-            Answer::created(&queries::view(row, &me.key, &me.zone, tx.now())?, Some(1))
+            Answer::created(&queries::view(row, reader(&me), tx.now())?, Some(1))
         })
         .await
 }
@@ -53,8 +68,8 @@ async fn create_reminder(
 async fn list_reminders(State(app): State<AppState>, me: Patient) -> ApiResult<Json<ReminderList>> {
     let now = app.clock.now();
     let rows = queries::list(app.db.reader(), me.id()).await?;
-    let items =
-        rows.into_iter().map(|row| queries::view(row, &me.key, &me.zone, now)).collect::<ApiResult<_>>()?;
+    let view = |row| queries::view(row, reader(&me), now);
+    let items = rows.into_iter().map(view).collect::<ApiResult<_>>()?;
     Ok(Json(ReminderList { items }))
 }
 
@@ -68,7 +83,7 @@ async fn get_reminder(
     PathId(id): PathId<ReminderId>,
 ) -> ApiResult<Versioned<Reminder>> {
     let row = queries::find(app.db.reader(), me.id(), id).await?;
-    Ok(Versioned { version: row.version, body: queries::view(row, &me.key, &me.zone, app.clock.now())? })
+    Ok(Versioned { version: row.version, body: queries::view(row, reader(&me), app.clock.now())? })
 }
 
 /// Change one of my reminders; its next occurrence is planned anew.
@@ -85,12 +100,12 @@ async fn update_reminder(
     let row = app
         .db
         .write(&me.writing(), async |tx| {
-            let row = queries::update(tx, me.id(), &me.key, (id, version), patch).await?;
+            let row = queries::update(tx, me.id(), &me.key, (id, version, me.account), patch).await?;
             super::replan_patient(tx, me.id()).await?;
             Ok(row)
         })
         .await?;
-    Ok(Versioned { version: row.version, body: queries::view(row, &me.key, &me.zone, app.clock.now())? })
+    Ok(Versioned { version: row.version, body: queries::view(row, reader(&me), app.clock.now())? })
 }
 
 /// Delete one of my reminders.
@@ -112,6 +127,22 @@ async fn delete_reminder(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Most of what is to come that one answer shows.
+const UPCOMING: u64 = 100;
+
+/// What is planned for me now, earliest first, at most a hundred: the next occurrence of each standing reminder, and what
+/// belongs to my sessions.
+#[utoipa::path(get, path = "/reminders/upcoming", operation_id = "list_upcoming_reminders", tag = "reminders",
+    responses((status = 200, body = UpcomingList), Problems))]
+async fn list_upcoming_reminders(
+    State(app): State<AppState>,
+    me: Patient,
+) -> ApiResult<InLanguage<Json<UpcomingList>>> {
+    let rows = ledger::upcoming(app.db.reader(), me.account, UPCOMING).await?;
+    let items = ledger::view(app.db.reader(), rows, &me, app.clock.now()).await?;
+    Ok(InLanguage(me.locale.clone(), Json(UpcomingList { items })))
+}
+
 /// The ledger: every reminder that was planned for me and what became of it, latest due first.
 #[utoipa::path(get, path = "/notifications", operation_id = "list_notifications", tag = "reminders",
     params(PageQuery), responses((status = 200, body = NotificationList), Problems))]
@@ -123,7 +154,7 @@ async fn list_notifications(
     let page = query.page(&app.cursor_mac, me.account.0, "list_notifications")?;
     let mut rows = ledger::list(app.db.reader(), me.account, &page).await?;
     let next_cursor = page.finish(&mut rows, &app.cursor_mac, |row| Cursor { at: row.due_at, id: row.id.0 });
-    let items = ledger::view(app.db.reader(), rows, me.id(), &me.key, &me.locale).await?;
+    let items = ledger::view(app.db.reader(), rows, &me, app.clock.now()).await?;
     Ok(InLanguage(me.locale.clone(), Json(NotificationList { items, next_cursor })))
 }
 
@@ -135,7 +166,7 @@ async fn mark_notification_opened(
     me: Patient,
     PathId(id): PathId<NotificationId>,
 ) -> ApiResult<StatusCode> {
-    ledger::mark(&app, me.account, id, ledger::Mark::Opened).await?;
+    mark(&app, me.account, id, Mark::Opened).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -147,6 +178,26 @@ async fn mark_notification_done(
     me: Patient,
     PathId(id): PathId<NotificationId>,
 ) -> ApiResult<StatusCode> {
-    ledger::mark(&app, me.account, id, ledger::Mark::Done).await?;
+    mark(&app, me.account, id, Mark::Done).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Remind me of this later: a new line of the ledger, which the answer shows.
+#[utoipa::path(post, path = "/notifications/{id}/snooze", operation_id = "snooze_notification", tag = "reminders",
+    params(("id" = Uuid, Path),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request have one effect.")),
+    request_body = NotificationSnooze, responses((status = 201, body = Notification), Problems))]
+async fn snooze_notification(
+    State(app): State<AppState>,
+    me: Patient,
+    PathId(id): PathId<NotificationId>,
+    Once { input, replay }: Once<NotificationSnooze>,
+) -> ApiResult<Answer> {
+    app.db
+        .write_once(&me.writing(), replay.as_ref(), &me.key, async |tx| {
+            let row = snooze(tx, me.id(), id, input.wait).await?;
+            let shown = ledger::view(tx.conn(), vec![row], &me, tx.now()).await?.pop();
+            Answer::created(&shown.ok_or(ApiError::NotFound)?, None)
+        })
+        .await
 }

@@ -27,8 +27,8 @@ impl Pulled for Reminders {
     ) -> ApiResult<Vec<(Uuid, Reminder)>> {
         let statement = rows.statement(reader, "SELECT r.* FROM reminders r WHERE r.patient_id = $1", "r");
         let rows = reminders::Model::find_by_statement(statement).all(reader.conn).await?;
-        let view =
-            |row: reminders::Model| Ok((row.id.0, queries::view(row, reader.key, reader.zone, reader.now)?));
+        let whom = queries::Reader { key: reader.key, zone: reader.zone, locale: reader.locale };
+        let view = |row: reminders::Model| Ok((row.id.0, queries::view(row, whom, reader.now)?));
         rows.into_iter().map(view).collect()
     }
 }
@@ -48,12 +48,13 @@ impl Pushed for Reminders {
     }
 
     async fn create(push: &Push<'_>, id: Uuid, input: ReminderCreate) -> ApiResult<()> {
-        queries::insert(push.tx, push.patient, push.key, id.into(), input).await?;
+        queries::insert(push.tx, push.patient, push.key, (id.into(), push.patient.into()), input).await?;
         Ok(())
     }
 
     async fn update(push: &Push<'_>, row: reminders::Model, patch: ReminderPatch) -> ApiResult<()> {
-        queries::update(push.tx, push.patient, push.key, (row.id, row.version), patch).await?;
+        queries::update(push.tx, push.patient, push.key, (row.id, row.version, push.patient.into()), patch)
+            .await?;
         Ok(())
     }
 

@@ -11,75 +11,43 @@ use entity::{
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
-    Statement, Value,
+    Statement,
 };
 use uuid::Uuid;
 
+use super::{
+    many::Ids,
+    recipient::{Recipient, accounts},
+};
 use crate::{
     app::AppState,
     consents::Purpose,
     error::ApiResult,
-    reminders::rules::{
-        localtime::Zone,
-        policy::{HushWindow, Policy},
-    },
-    reminders::{RULE, SESSION, hush_windows, parse_policy},
-    vault::{DataKey, KeyOwner, OwnerKind, WrappedKey},
+    reminders::{RULE, SESSION, SNOOZE, Streaks, hush_windows, streaks},
 };
 
 /// How far back a finished session still matters: the longest offset after one is a month.
 const SESSION_TAIL: Duration = Duration::days(45);
 const DAY: Duration = Duration::hours(24);
 
-/// One recipient as of now.
-pub struct Recipient {
-    pub zone: Zone,
-    pub locale: String,
-    pub policy: Policy,
-    pub key: Option<DataKey>,
-    pub in_care: bool,
-    pub consent_withdrawn: bool,
-    pub sessions: Vec<sessions::Model>,
-    pub hush: Vec<HushWindow>,
-    pub checked_in: bool,
-    /// Whether something that was asked for is still to be filled in.
-    pub measures_open: bool,
-    /// Questionnaires filled in in the last day.
-    pub answered: HashSet<String>,
-    /// Templates of journal entries written in the last day.
-    pub wrote: HashSet<String>,
-    pub subscriptions: Vec<push_subscriptions::Model>,
-    /// Sent today by local date: normal and low ones, and the routine ones among them.
-    pub sent: HashMap<chrono::NaiveDate, (i64, i64)>,
-}
-
 /// Everything the batch is judged by.
 pub struct Facts {
     pub now: DateTime<Utc>,
     recipients: HashMap<AccountId, Recipient>,
     rules: HashMap<(PatientId, Uuid), reminders::Model>,
+    ignored: Streaks,
     /// Devices that have already taken a notification that is tried again.
     pub delivered: HashSet<(NotificationId, Uuid)>,
 }
 
 #[derive(FromQueryResult)]
-struct AccountRow {
-    id: AccountId,
-    zone: String,
-    locale: String,
-    policy: Option<String>,
-    paused_until: Option<DateTime<Utc>>,
-    kek_id: String,
-    generation: i32,
-    wrapped: Vec<u8>,
-}
-
-#[derive(FromQueryResult)]
 struct SentRow {
     recipient_id: AccountId,
+    id: NotificationId,
     local_date: chrono::NaiveDate,
     routine: bool,
-    sent: i64,
+    due_at: DateTime<Utc>,
+    sent: bool,
 }
 
 impl Facts {
@@ -93,9 +61,14 @@ impl Facts {
         self.rules.get(&(row.subject_patient_id, row.origin_id))
     }
 
+    /// How many of a rule's last occurrences were ignored in a row.
+    pub fn ignored(&self, rule: &reminders::Model) -> i32 {
+        self.ignored.of(rule)
+    }
+
     /// Counts one that is about to be sent, so that the cap also holds within a batch.
     pub fn count(&mut self, row: &notifications::Model) {
-        if row.priority == "high" {
+        if row.priority == "high" || row.origin_kind == SNOOZE {
             return;
         }
         self.each(row.subject_patient_id, |recipient| {
@@ -110,10 +83,12 @@ impl Facts {
         let mut ids: Vec<Uuid> = batch.iter().map(|row| row.recipient_id.0).collect();
         ids.sort_unstable();
         ids.dedup();
+        let ids = Ids::new(app.db.engine(), ids);
         let mut facts = Self {
             now,
-            recipients: accounts(app, &ids).await?,
+            recipients: accounts(app, &ids, now).await?,
             rules: HashMap::new(),
+            ignored: Streaks::default(),
             delivered: HashSet::new(),
         };
         let conn = app.db.reader();
@@ -121,23 +96,24 @@ impl Facts {
         facts.add_done(conn, &ids, batch).await?;
         facts.add_sessions(conn, &ids, batch).await?;
         facts.add_sent(conn, &ids, batch).await?;
+        facts.add_expected(conn, &ids, batch).await?;
         facts.add_rules(conn, &ids, batch).await?;
         facts.add_devices(conn, &ids, batch).await?;
         Ok(facts)
     }
 
-    fn each(&mut self, patient: PatientId, change: impl FnOnce(&mut Recipient)) {
+    pub fn each(&mut self, patient: PatientId, change: impl FnOnce(&mut Recipient)) {
         if let Some(recipient) = self.recipients.get_mut(&patient.into()) {
             change(recipient);
         }
     }
 
-    async fn add_care(&mut self, conn: &impl ConnectionTrait, ids: &[Uuid]) -> Result<(), DbErr> {
+    async fn add_care(&mut self, conn: &impl ConnectionTrait, ids: &Ids) -> Result<(), DbErr> {
         let cared: Vec<PatientId> = care_relations::Entity::find()
             .select_only()
             .column(care_relations::Column::PatientId)
             .distinct()
-            .filter(care_relations::Column::PatientId.is_in(ids.iter().copied()))
+            .filter(ids.among("patient_id"))
             .filter(care_relations::Column::EndedAt.is_null())
             .into_tuple()
             .all(conn)
@@ -146,7 +122,7 @@ impl Facts {
             self.each(patient, |recipient| recipient.in_care = true);
         }
         let consents = consents::Entity::find()
-            .filter(consents::Column::PatientId.is_in(ids.iter().copied()))
+            .filter(ids.among("patient_id"))
             .filter(consents::Column::Purpose.eq(Purpose::Reminders.as_str()))
             .order_by_asc(consents::Column::GivenAt)
             .all(conn)
@@ -163,7 +139,7 @@ impl Facts {
     async fn add_done(
         &mut self,
         conn: &impl ConnectionTrait,
-        ids: &[Uuid],
+        ids: &Ids,
         batch: &[notifications::Model],
     ) -> Result<(), DbErr> {
         if !batch.iter().any(super::recheck::may_be_done) {
@@ -174,7 +150,7 @@ impl Facts {
             .select_only()
             .column(checkins::Column::PatientId)
             .distinct()
-            .filter(checkins::Column::PatientId.is_in(ids.iter().copied()))
+            .filter(ids.among("patient_id"))
             .filter(checkins::Column::TakenAt.gt(since))
             .into_tuple()
             .all(conn)
@@ -186,7 +162,7 @@ impl Facts {
             .select_only()
             .columns([journal_entries::Column::PatientId, journal_entries::Column::TemplateId])
             .distinct()
-            .filter(journal_entries::Column::PatientId.is_in(ids.iter().copied()))
+            .filter(ids.among("patient_id"))
             .filter(journal_entries::Column::CreatedAt.gt(since))
             .into_tuple()
             .all(conn)
@@ -199,12 +175,12 @@ impl Facts {
         self.add_measures(conn, ids).await
     }
 
-    async fn add_measures(&mut self, conn: &impl ConnectionTrait, ids: &[Uuid]) -> Result<(), DbErr> {
+    async fn add_measures(&mut self, conn: &impl ConnectionTrait, ids: &Ids) -> Result<(), DbErr> {
         let answered: Vec<(PatientId, String)> = measure_responses::Entity::find()
             .select_only()
             .columns([measure_responses::Column::PatientId, measure_responses::Column::MeasureId])
             .distinct()
-            .filter(measure_responses::Column::PatientId.is_in(ids.iter().copied()))
+            .filter(ids.among("patient_id"))
             .filter(measure_responses::Column::TakenAt.gt(self.now - DAY))
             .into_tuple()
             .all(conn)
@@ -218,7 +194,7 @@ impl Facts {
             .select_only()
             .column(measure_assignments::Column::PatientId)
             .distinct()
-            .filter(measure_assignments::Column::PatientId.is_in(ids.iter().copied()))
+            .filter(ids.among("patient_id"))
             .filter(measure_assignments::Column::State.eq("open"))
             .filter(measure_assignments::Column::OpensAt.lte(self.now))
             .into_tuple()
@@ -233,14 +209,14 @@ impl Facts {
     async fn add_sessions(
         &mut self,
         conn: &impl ConnectionTrait,
-        ids: &[Uuid],
+        ids: &Ids,
         batch: &[notifications::Model],
     ) -> Result<(), DbErr> {
-        let needed = batch.iter().any(|row| row.origin_kind == SESSION);
+        let needed = batch.iter().any(|row| matches!(row.origin_kind.as_str(), SESSION | SNOOZE));
         // A standing rule only asks what hushes it; that is at most a day away.
         let tail = if needed { SESSION_TAIL } else { DAY * 2 };
         let rows = sessions::Entity::find()
-            .filter(sessions::Column::PatientId.is_in(ids.iter().copied()))
+            .filter(ids.among("patient_id"))
             .filter(sessions::Column::EndsAt.gt(self.now - tail))
             .order_by_asc(sessions::Column::StartsAt)
             .all(conn)
@@ -249,7 +225,7 @@ impl Facts {
             self.each(row.patient_id, |recipient| recipient.sessions.push(row));
         }
         for recipient in self.recipients.values_mut() {
-            recipient.hush = hush_windows(&recipient.sessions);
+            recipient.hush = hush_windows(&recipient.sessions, recipient.timeline.hush_margin);
         }
         Ok(())
     }
@@ -257,26 +233,31 @@ impl Facts {
     async fn add_sent(
         &mut self,
         conn: &impl ConnectionTrait,
-        ids: &[Uuid],
+        ids: &Ids,
         batch: &[notifications::Model],
     ) -> Result<(), DbErr> {
         if batch.iter().all(|row| row.priority == "high") {
             return Ok(());
         }
-        let mut values: Vec<Value> = vec![(self.now - DAY * 2).into()];
-        let list = placeholders(&mut values, ids);
         let sql = format!(
-            "SELECT recipient_id, local_date, routine, COUNT(*) AS sent FROM notifications \
-             WHERE recipient_id IN ({list}) AND due_at > $1 AND state = 'accepted' AND priority <> 'high' \
-             GROUP BY recipient_id, local_date, routine"
+            "SELECT recipient_id, id, local_date, routine, due_at, state = 'accepted' AS sent FROM notifications \
+             WHERE {} AND due_at > $2 AND state IN ('accepted','claimed') AND priority <> 'high' \
+             AND origin_kind <> 'snooze'",
+            ids.hold("recipient_id", 1)
         );
+        let values = [ids.value(), (self.now - DAY * 2).into()];
         let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
+        let first = first_of_each(batch);
         for row in SentRow::find_by_statement(statement).all(conn).await? {
-            self.each(PatientId(row.recipient_id.0), |recipient| {
-                let (all, routine) = recipient.sent.entry(row.local_date).or_default();
-                *all += row.sent;
-                *routine += if row.routine { row.sent } else { 0 };
-            });
+            // Another batch's that is earlier than all of this one's goes first, and counts; a later one counts these.
+            let earlier = first.get(&row.recipient_id).is_some_and(|first| (row.due_at, row.id) < *first);
+            if row.sent || earlier {
+                self.each(PatientId(row.recipient_id.0), |recipient| {
+                    let (all, routine) = recipient.sent.entry(row.local_date).or_default();
+                    *all += 1;
+                    *routine += i64::from(row.routine);
+                });
+            }
         }
         Ok(())
     }
@@ -284,46 +265,46 @@ impl Facts {
     async fn add_rules(
         &mut self,
         conn: &impl ConnectionTrait,
-        ids: &[Uuid],
+        ids: &Ids,
         batch: &[notifications::Model],
-    ) -> Result<(), DbErr> {
-        let rules: Vec<Uuid> =
-            batch.iter().filter(|row| row.origin_kind == RULE).map(|row| row.origin_id).collect();
+    ) -> ApiResult<()> {
+        let ruled = batch.iter().filter(|row| matches!(row.origin_kind.as_str(), RULE | SNOOZE));
+        let rules: Vec<Uuid> = ruled.map(|row| row.origin_id).collect();
         if rules.is_empty() {
             return Ok(());
         }
         let rows = reminders::Entity::find()
-            .filter(reminders::Column::PatientId.is_in(ids.iter().copied()))
-            .filter(reminders::Column::Id.is_in(rules))
+            .filter(ids.among("patient_id"))
+            .filter(ids.like(rules).among("id"))
             .all(conn)
             .await?;
         self.rules = rows.into_iter().map(|row| ((row.patient_id, row.id.0), row)).collect();
+        self.ignored = streaks(conn, self.rules.values(), self.now).await?;
         Ok(())
     }
 
     async fn add_devices(
         &mut self,
         conn: &impl ConnectionTrait,
-        ids: &[Uuid],
+        ids: &Ids,
         batch: &[notifications::Model],
     ) -> Result<(), DbErr> {
         let rows = push_subscriptions::Entity::find()
-            .filter(push_subscriptions::Column::AccountId.is_in(ids.iter().copied()))
+            .filter(ids.among("account_id"))
             .filter(push_subscriptions::Column::State.eq("active"))
             .all(conn)
             .await?;
         for row in rows {
             self.each(PatientId(row.account_id.0), |recipient| recipient.subscriptions.push(row));
         }
-        let again: Vec<NotificationId> =
-            batch.iter().filter(|row| row.attempts > 1).map(|row| row.id).collect();
+        let again: Vec<Uuid> = batch.iter().filter(|row| row.attempts > 1).map(|row| row.id.0).collect();
         if again.is_empty() {
             return Ok(());
         }
         use entity::deliveries::{Column, Entity};
         let taken = Entity::find()
-            .filter(Column::RecipientId.is_in(ids.iter().copied()))
-            .filter(Column::NotificationId.is_in(again))
+            .filter(ids.among("recipient_id"))
+            .filter(ids.like(again).among("notification_id"))
             .filter(Column::Outcome.eq("accepted"))
             .all(conn)
             .await?;
@@ -332,48 +313,12 @@ impl Facts {
     }
 }
 
-/// `$n` for each id, appended to `values`.
-fn placeholders(values: &mut Vec<Value>, ids: &[Uuid]) -> String {
-    let first = values.len() + 1;
-    values.extend(ids.iter().map(|id| Value::from(*id)));
-    (first..first + ids.len()).map(|n| format!("${n}")).collect::<Vec<_>>().join(",")
-}
-
-async fn accounts(app: &AppState, ids: &[Uuid]) -> ApiResult<HashMap<AccountId, Recipient>> {
-    let conn = app.db.reader();
-    let mut values = Vec::new();
-    let list = placeholders(&mut values, ids);
-    let sql = format!(
-        "SELECT a.id, a.zone, a.locale, p.policy, p.paused_until, k.kek_id, k.generation, k.wrapped FROM accounts a \
-         JOIN data_keys k ON k.owner_kind = 'patient' AND k.owner_id = a.id \
-         LEFT JOIN delivery_policies p ON p.patient_id = a.id WHERE a.id IN ({list}) AND a.state = 'active'"
-    );
-    let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
-    let rows = AccountRow::find_by_statement(statement).all(conn).await?;
-    Ok(rows.into_iter().filter_map(|row| Some((row.id, recipient(app, row)?))).collect())
-}
-
-fn recipient(app: &AppState, row: AccountRow) -> Option<Recipient> {
-    let wrapped = WrappedKey {
-        owner: KeyOwner::new(OwnerKind::Patient, row.id),
-        kek_id: row.kek_id,
-        generation: row.generation,
-        wrapped: row.wrapped,
-    };
-    Some(Recipient {
-        zone: Zone::parse(&row.zone).ok()?,
-        locale: row.locale,
-        policy: parse_policy(row.policy.as_deref(), row.paused_until),
-        key: app.vault.unwrap(&wrapped).ok(),
-        in_care: false,
-        consent_withdrawn: false,
-        sessions: Vec::new(),
-        hush: Vec::new(),
-        checked_in: false,
-        measures_open: false,
-        answered: HashSet::new(),
-        wrote: HashSet::new(),
-        subscriptions: Vec::new(),
-        sent: HashMap::new(),
-    })
+/// The earliest of each recipient in a batch.
+fn first_of_each(batch: &[notifications::Model]) -> HashMap<AccountId, (DateTime<Utc>, NotificationId)> {
+    let mut first = HashMap::new();
+    for row in batch {
+        let at = (row.due_at, row.id);
+        first.entry(row.recipient_id).and_modify(|first| *first = at.min(*first)).or_insert(at);
+    }
+    first
 }

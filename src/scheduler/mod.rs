@@ -2,20 +2,40 @@
 //! transaction, record what became of it and plan what follows. Any number of processes may do this at once: a claim
 //! is a lease with a fence, and a worker that overslept its lease changes nothing any more.
 
+mod bundle;
+mod caps;
 mod claim;
+mod explain;
 mod facts;
 mod keeping;
+mod many;
+mod nudge;
+mod pipeline;
 mod recheck;
+mod recipient;
 mod record;
 mod runner;
 mod send;
+mod upkeep;
+mod watchdog;
 
+pub use explain::explain;
+pub use nudge::announce;
+pub use pipeline::{Halt, Point};
 pub use recheck::{Verdict, judge};
-pub use runner::{pass, run, sweep};
+pub use runner::{run, run_halting};
+pub use upkeep::{forget_old, sweep};
+pub use watchdog::{Found, look};
 
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use tokio_util::sync::CancellationToken;
+
+use self::record::Outcome;
 use crate::{app::AppState, error::ApiResult};
 
-/// What one tick did.
+/// What was done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TickReport {
     pub claimed: usize,
@@ -30,8 +50,8 @@ pub struct TickReport {
 }
 
 impl TickReport {
-    fn add(&mut self, state: &str) {
-        match state {
+    fn add(&mut self, outcome: &Outcome) {
+        match outcome.state {
             "accepted" => self.accepted += 1,
             "retrying" => self.retrying += 1,
             "expired" => self.expired += 1,
@@ -43,19 +63,25 @@ impl TickReport {
     }
 }
 
-/// Handles one batch of what is due now. Call it again while it claims something.
+/// Handles one batch of what is due now, from the claim to the record. Call it again while it claims something. The
+/// loop of [`run`] does the same steps with several batches under way.
 pub async fn tick(app: &AppState) -> ApiResult<TickReport> {
-    let batch = claim::claim(app).await?;
-    let mut report = TickReport { claimed: batch.len(), ..TickReport::default() };
-    if batch.is_empty() {
-        return Ok(report);
+    tick_of(app, app.config.push.batch_size).await
+}
+
+/// The same with a batch of another size.
+pub async fn tick_of(app: &AppState, most: u32) -> ApiResult<TickReport> {
+    let batch = claim::claim(app, most).await?;
+    let claimed = batch.len();
+    if claimed == 0 {
+        return Ok(TickReport::default());
     }
     let mut facts = facts::Facts::load(app, &batch).await?;
-    let outcomes = send::send_all(app, &mut facts, batch).await;
-    for outcome in &outcomes {
-        report.add(outcome.state);
-        metrics::counter!("notifications_total", "state" => outcome.state).increment(1);
-    }
-    record::record(app, &facts, outcomes).await?;
-    Ok(report)
+    let (sending, ended) = send::sort_out(&mut facts, batch);
+    let (facts, never) = (Arc::new(facts), CancellationToken::new());
+    let sent =
+        bundle::bundles(sending).into_iter().map(|bundle| send::send_bundle(app, &facts, bundle, &never));
+    let mut outcomes: Vec<Outcome> = join_all(sent).await.into_iter().flatten().collect();
+    outcomes.extend(ended.into_iter().map(|ended| ended.outcome(&facts)));
+    Ok(TickReport { claimed, ..record::record(app, &outcomes).await? })
 }

@@ -4,17 +4,18 @@
 use chrono::{DateTime, Duration, Utc};
 use entity::notifications;
 
-use super::facts::{Facts, Recipient};
+use super::{facts::Facts, recipient::Recipient};
 use crate::{
-    content::{Priority, ReminderTemplate, SkipIf, protocols},
+    content::{Action, Priority, ReminderTemplate, SkipIf, protocols},
     measures::DAILY,
     reminders::{
-        RULE, SESSION,
+        RULE, SESSION, SNOOZE, goes_on,
         rules::{
+            attention::RESTS_AFTER,
             policy::{Candidate, Decision, Kind, Reason, decide},
             session::{SessionState, session_slot, waits_for_record},
         },
-        session_facts,
+        session_facts, skips_dosing_day, takes_place,
     },
 };
 
@@ -35,11 +36,19 @@ pub enum Verdict {
 
 /// Whether the answer depends on what the patient did in the last day.
 pub fn may_be_done(row: &notifications::Model) -> bool {
-    template(row).is_some_and(|template| !template.skip_if.is_empty()) || row.category == "measure"
+    row.category == "measure" || skips(row).is_some_and(|(skip_if, _)| !skip_if.is_empty())
 }
 
-fn template(row: &notifications::Model) -> Option<&'static ReminderTemplate> {
-    row.template_id.as_deref().and_then(|id| protocols().template(id))
+/// What makes a reminder of the content needless, and what it asks for.
+fn skips(row: &notifications::Model) -> Option<(&'static [SkipIf], &'static Action)> {
+    let id = row.template_id.as_deref()?;
+    let of_session = protocols().template(id).map(|one| (one.skip_if.as_slice(), &one.action));
+    of_session.or_else(|| protocols().recurring_template(id).map(|one| (one.skip_if.as_slice(), &one.action)))
+}
+
+/// The template of a session's reminder, as the recipient's clinic has it.
+fn template<'a>(recipient: &'a Recipient, row: &notifications::Model) -> Option<&'a ReminderTemplate> {
+    row.template_id.as_deref().and_then(|id| recipient.timeline.template(id))
 }
 
 /// Judges one notification by the facts of its batch.
@@ -55,7 +64,8 @@ pub fn judge(facts: &Facts, row: &notifications::Model) -> Verdict {
     }
     let origin = match row.origin_kind.as_str() {
         SESSION => judge_session(facts, recipient, row),
-        RULE => judge_rule(facts, row),
+        RULE => judge_rule(facts, recipient, row),
+        SNOOZE => judge_snooze(facts, recipient, row),
         _ => None,
     };
     origin
@@ -63,9 +73,34 @@ pub fn judge(facts: &Facts, row: &notifications::Model) -> Verdict {
         .unwrap_or_else(|| judge_policy(facts, recipient, row))
 }
 
-fn judge_rule(facts: &Facts, row: &notifications::Model) -> Option<Verdict> {
-    let active = facts.rule(row).is_some_and(|rule| rule.active);
-    (!active).then_some(Verdict::Cancel(Reason::Superseded))
+fn judge_rule(facts: &Facts, recipient: &Recipient, row: &notifications::Model) -> Option<Verdict> {
+    let Some(rule) = facts.rule(row).filter(|rule| goes_on(rule, recipient.active_plan)) else {
+        return Some(Verdict::Cancel(Reason::Superseded));
+    };
+    if recipient.needs_support {
+        return Some(Verdict::Suppress(Reason::Paused));
+    }
+    if facts.ignored(rule) >= RESTS_AFTER {
+        return Some(Verdict::Suppress(Reason::Ignored));
+    }
+    let on_day = |start| recipient.zone.local_date(start) == row.local_date;
+    let dosing_day = recipient.hush.iter().any(|hush| on_day(hush.start));
+    (dosing_day && skips_dosing_day(rule)).then_some(Verdict::Suppress(Reason::Hush))
+}
+
+/// What was put off still has its session or rule. Planning moves and ends it; this is for what changed since.
+fn judge_snooze(facts: &Facts, recipient: &Recipient, row: &notifications::Model) -> Option<Verdict> {
+    let of_session = row.template_id.as_deref().is_some_and(|id| protocols().template(id).is_some());
+    if !of_session {
+        let off = facts.rule(row).is_some_and(|rule| !rule.active);
+        return off.then_some(Verdict::Cancel(Reason::Superseded));
+    }
+    if !recipient.in_care {
+        return Some(Verdict::Suppress(Reason::CareEnded));
+    }
+    let session = recipient.sessions.iter().find(|session| session.id.0 == row.origin_id);
+    let ended = session.is_none_or(|session| !takes_place(session));
+    ended.then_some(Verdict::Cancel(Reason::SessionCancelled))
 }
 
 /// The session must still take place as it did when this was planned.
@@ -77,10 +112,12 @@ fn judge_session(facts: &Facts, recipient: &Recipient, row: &notifications::Mode
         return Some(Verdict::Cancel(Reason::SessionCancelled));
     };
     let seen = session_facts(session, &recipient.sessions, &recipient.hush);
-    if seen.state == SessionState::Cancelled {
+    if matches!(seen.state, SessionState::Cancelled | SessionState::NoShow) {
         return Some(Verdict::Cancel(Reason::SessionCancelled));
     }
-    let template = template(row)?;
+    let Some(template) = template(recipient, row) else {
+        return Some(Verdict::Cancel(Reason::Superseded));
+    };
     if row.slot != session_slot(session.id.0, &template.id, session.placement) {
         return Some(Verdict::Cancel(Reason::SessionMoved));
     }
@@ -95,15 +132,15 @@ fn judge_session(facts: &Facts, recipient: &Recipient, row: &notifications::Mode
 
 /// Nobody is asked for what they have just done.
 fn judge_done(now: DateTime<Utc>, recipient: &Recipient, row: &notifications::Model) -> Option<Verdict> {
-    let done = match template(row) {
-        Some(template) => template.skip_if.iter().any(|skip| is_done(now, recipient, template, *skip)),
+    let done = match skips(row) {
+        Some((skip_if, action)) => skip_if.iter().any(|skip| is_done(now, recipient, action, *skip)),
         None => row.category == "measure" && recipient.checked_in,
     };
     done.then_some(Verdict::Suppress(Reason::AlreadyDone))
 }
 
-fn is_done(now: DateTime<Utc>, recipient: &Recipient, template: &ReminderTemplate, skip: SkipIf) -> bool {
-    let refers_to = template.action.reference.as_deref();
+fn is_done(now: DateTime<Utc>, recipient: &Recipient, action: &Action, skip: SkipIf) -> bool {
+    let refers_to = action.reference.as_deref();
     match skip {
         SkipIf::MeasuresComplete => !recipient.measures_open,
         // The daily form is filled in as a check-in, every other one as a response.
@@ -118,7 +155,7 @@ fn is_done(now: DateTime<Utc>, recipient: &Recipient, template: &ReminderTemplat
 
 /// Hush before quiet hours before the cap, as when it was planned.
 fn judge_policy(facts: &Facts, recipient: &Recipient, row: &notifications::Model) -> Verdict {
-    let template = template(row);
+    let template = template(recipient, row);
     let session = recipient.sessions.iter().find(|session| session.id.0 == row.origin_id);
     let kind = match (template, session) {
         (Some(template), Some(session)) if template.offset.is_negative() => {
@@ -146,10 +183,12 @@ fn judge_policy(facts: &Facts, recipient: &Recipient, row: &notifications::Model
 }
 
 fn over_cap(recipient: &Recipient, row: &notifications::Model, priority: Priority) -> bool {
-    if priority == Priority::High {
+    if priority == Priority::High || row.origin_kind == SNOOZE {
         return false;
     }
-    let (all, routine) = recipient.sent.get(&row.local_date).copied().unwrap_or_default();
+    let (sent, routine) = recipient.sent.get(&row.local_date).copied().unwrap_or_default();
+    let expected = recipient.expected.get(&row.local_date).copied().unwrap_or_default();
+    let all = if priority == Priority::Low { sent + expected } else { sent };
     let dosing = recipient.hush.iter().any(|hush| recipient.zone.local_date(hush.start) == row.local_date);
     let policy = &recipient.policy;
     let cap = if dosing { policy.cap_dosing_day } else { policy.cap };

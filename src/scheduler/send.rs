@@ -1,14 +1,17 @@
-//! Sending a batch: judged one by one, sent all at once, outside any transaction. One slow push service holds up only
-//! its own.
+//! Sending: judged one by one, sent outside any transaction. What comes together goes as one push; a slow push service
+//! holds up only its own.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use entity::notifications;
 use futures_util::future::join_all;
+use tokio_util::sync::CancellationToken;
 
 use super::{
-    facts::{Facts, Recipient},
+    facts::Facts,
     recheck::{Verdict, judge},
+    recipient::Recipient,
     record::{Delivered, Outcome},
 };
 use crate::{
@@ -18,87 +21,171 @@ use crate::{
         self, Message, Target,
         protocol::{self, Urgency, retry_delay},
     },
-    reminders::{in_app_text, lock_screen_key, rules::policy::Reason},
+    reminders::{in_app_text, lock_screen_key, rules::policy::Reason, support},
 };
 
 /// Room for words in a message; what else it holds takes the rest of its 2,048 bytes.
 const DETAILED_BYTES: usize = 1_200;
+/// The shortest time after which one that found no place comes back, in milliseconds; the longest is three times that.
+const COMES_BACK_MS: i64 = 5_000;
+/// Longest an attempt takes: the transport's limit and a little more. A lease that ends earlier is not sent on.
+const ATTEMPT: chrono::Duration = chrono::Duration::seconds(11);
 
-/// Judges and sends; every claimed row comes back with what became of it.
-pub async fn send_all(app: &AppState, facts: &mut Facts, batch: Vec<notifications::Model>) -> Vec<Outcome> {
-    let mut outcomes = Vec::with_capacity(batch.len());
-    let mut sending = Vec::new();
+/// One that is not sent, and what becomes of it instead.
+pub struct Ended {
+    row: notifications::Model,
+    state: &'static str,
+    reason: Option<Reason>,
+    next_attempt_at: Option<DateTime<Utc>>,
+}
+
+impl Ended {
+    /// To be recorded, with what it was judged by.
+    pub fn outcome(self, facts: &Arc<Facts>) -> Outcome {
+        Outcome {
+            facts: facts.clone(),
+            row: self.row,
+            state: self.state,
+            reason: self.reason.map(Reason::as_str),
+            at: facts.now,
+            next_attempt_at: self.next_attempt_at,
+            deliveries: Vec::new(),
+        }
+    }
+}
+
+/// Judges a batch: what is to be sent, and what is not.
+pub fn sort_out(
+    facts: &mut Facts,
+    batch: Vec<notifications::Model>,
+) -> (Vec<notifications::Model>, Vec<Ended>) {
+    let (mut sending, mut others) = (Vec::with_capacity(batch.len()), Vec::new());
     for row in batch {
-        match judge(facts, &row) {
+        let (state, reason, next_attempt_at) = match judge(facts, &row) {
             Verdict::Send => {
                 facts.count(&row);
                 sending.push(row);
+                continue;
             }
-            Verdict::Expired => outcomes.push(ended(row, "expired", None)),
-            Verdict::Suppress(reason) => outcomes.push(ended(row, "suppressed", Some(reason))),
-            Verdict::Cancel(reason) => outcomes.push(ended(row, "cancelled", Some(reason))),
-            Verdict::Postpone(at) => {
-                outcomes.push(Outcome { next_attempt_at: Some(at), ..ended(row, "planned", None) });
-            }
-        }
+            Verdict::Expired => ("expired", None, None),
+            Verdict::Suppress(reason) => ("suppressed", Some(reason), None),
+            Verdict::Cancel(reason) => ("cancelled", Some(reason), None),
+            Verdict::Postpone(at) => ("planned", None, Some(at)),
+        };
+        others.push(Ended { row, state, reason, next_attempt_at });
     }
-    let facts = &*facts;
-    outcomes.extend(join_all(sending.into_iter().map(|row| send_one(app, facts, row))).await);
+    (sending, others)
+}
+
+fn ended(facts: &Arc<Facts>, row: notifications::Model, reason: Reason) -> Outcome {
+    Ended { row, state: "suppressed", reason: Some(reason), next_attempt_at: None }.outcome(facts)
+}
+
+/// One that comes back later, not having been tried.
+pub fn given_back(facts: &Arc<Facts>, row: notifications::Model, at: DateTime<Utc>) -> Outcome {
+    let state = if row.attempts > 1 { "retrying" } else { "planned" };
+    Ended { row, state, reason: None, next_attempt_at: Some(at) }.outcome(facts)
+}
+
+/// Sends the first of a bundle; what becomes of it becomes of the others.
+pub async fn send_bundle(
+    app: &AppState,
+    facts: &Arc<Facts>,
+    bundle: Vec<notifications::Model>,
+    stop: &CancellationToken,
+) -> Vec<Outcome> {
+    let mut rows = bundle.into_iter();
+    let Some(carrier) = rows.next() else { return Vec::new() };
+    let sent = send_one(app, facts.clone(), carrier, stop).await;
+    let with_it = |row| Outcome { row, ..sent.clone() };
+    let mut outcomes: Vec<Outcome> = rows.map(with_it).collect();
+    outcomes.push(sent);
     outcomes
 }
 
-fn ended(row: notifications::Model, state: &'static str, reason: Option<Reason>) -> Outcome {
-    let reason = reason.map(|reason| reason.as_str().to_owned());
-    Outcome { row, state, reason, next_attempt_at: None, deliveries: Vec::new() }
-}
-
-async fn send_one(app: &AppState, facts: &Facts, row: notifications::Model) -> Outcome {
-    let Some(recipient) = facts.recipient(row.recipient_id) else {
-        return ended(row, "suppressed", Some(Reason::AccountClosed));
-    };
-    let message = message(app, facts, recipient, &row);
-    let attempts = join_all(targets(recipient, facts, &row).into_iter().map(|(subscription, target)| {
-        let message = &message;
-        async move {
-            let answer = app.push.send(facts.now, &target, message).await;
-            (subscription, answer)
-        }
-    }))
-    .await;
-    if attempts.is_empty() {
-        return ended(row, "suppressed", Some(Reason::NoDevice));
+/// Sends to every device of the recipient. Gives the row back when there was no place at the push service, when the
+/// lease would end first, or when `stop` comes before anything was sent.
+async fn send_one(
+    app: &AppState,
+    facts: Arc<Facts>,
+    row: notifications::Model,
+    stop: &CancellationToken,
+) -> Outcome {
+    let now = app.clock.now();
+    if row.lease_until.is_some_and(|lease| lease < now + ATTEMPT) {
+        return given_back(&facts, row, now);
     }
-    conclude(app, row, attempts)
+    let Some(recipient) = facts.recipient(row.recipient_id) else {
+        return ended(&facts, row, Reason::AccountClosed);
+    };
+    let targets = targets(recipient, &facts, &row);
+    if targets.is_empty() {
+        return ended(&facts, row, Reason::NoDevice);
+    }
+    let message = message(app, &facts, recipient, &row);
+    let sending =
+        targets.iter().map(|(_, target)| app.push.send_unless(now, target, &message, stop.cancelled()));
+    let sent = join_all(sending).await;
+    let attempts: Vec<Attempt<'_>> = targets
+        .iter()
+        .zip(sent)
+        .filter_map(|((subscription, _), answer)| Some((*subscription, answer?)))
+        .collect();
+    let skipped = targets.len() > attempts.len();
+    let (state, reason, mut next_attempt_at) = conclude(app, &row, &attempts, skipped);
+    if stop.is_cancelled() && attempts.is_empty() {
+        // Another process may take it at once.
+        next_attempt_at = Some(now);
+    }
+    let deliveries = attempts.into_iter().map(delivered).collect();
+    Outcome { state, reason, next_attempt_at, deliveries, at: app.clock.now(), row, facts: facts.clone() }
 }
 
 type Attempt<'a> = (&'a entity::push_subscriptions::Model, protocol::Outcome);
 
+/// State, reason, and when to try again.
+type Conclusion = (&'static str, Option<&'static str>, Option<DateTime<Utc>>);
+
 /// Any device that took it counts; otherwise it is tried again while that is of use.
-fn conclude(app: &AppState, row: notifications::Model, attempts: Vec<Attempt<'_>>) -> Outcome {
+fn conclude(
+    app: &AppState,
+    row: &notifications::Model,
+    attempts: &[Attempt<'_>],
+    skipped: bool,
+) -> Conclusion {
     let now = app.clock.now();
     let accepted = attempts.iter().any(|(_, answer)| matches!(answer, protocol::Outcome::Accepted { .. }));
     let again = attempts.iter().any(|(_, answer)| {
         matches!(answer, protocol::Outcome::Retry { .. } | protocol::Outcome::OurFault { .. })
     });
+    if skipped && !accepted && !again {
+        let state = if row.attempts > 1 { "retrying" } else { "planned" };
+        return (state, None, Some(now + comes_back(app)));
+    }
     let gone = attempts.iter().all(|(_, answer)| matches!(answer, protocol::Outcome::Gone { .. }));
     let wait = attempts.iter().filter_map(|(_, answer)| asked_wait(answer)).min();
     let at = now + retry_in(app, row.attempts, wait);
-    let (state, reason, next_attempt_at) = match (accepted, again) {
+    match (accepted, again) {
         (true, _) => ("accepted", None, None),
         (false, true) if at < row.expires_at => ("retrying", None, Some(at)),
         (false, _) if gone => ("suppressed", Some(Reason::NoDevice.as_str()), None),
         (false, _) => ("failed", Some("unreachable"), None),
-    };
-    let deliveries = attempts
-        .into_iter()
-        .map(|(subscription, answer)| Delivered {
-            subscription: subscription.id,
-            revision: subscription.revision,
-            outcome: push::word(&answer),
-            status: answer.status().map(i32::from),
-        })
-        .collect();
-    Outcome { row, state, reason: reason.map(str::to_owned), next_attempt_at, deliveries }
+    }
+}
+
+/// When one comes back that found no place: spread, so that they do not all come at once again.
+fn comes_back(app: &AppState) -> chrono::Duration {
+    let spread = i64::from(u16::from_le_bytes(app.random.bytes::<2>())) * 2 * COMES_BACK_MS / 65_536;
+    chrono::Duration::milliseconds(COMES_BACK_MS + spread)
+}
+
+fn delivered((subscription, answer): Attempt<'_>) -> Delivered {
+    Delivered {
+        subscription: subscription.id,
+        revision: subscription.revision,
+        outcome: push::word(&answer),
+        status: answer.status().map(i32::from),
+    }
 }
 
 fn asked_wait(answer: &protocol::Outcome) -> Option<Duration> {
@@ -133,7 +220,10 @@ fn targets<'a>(
 /// The reminder's own words, if the recipient wants them and they fit into a message.
 fn detailed(facts: &Facts, recipient: &Recipient, row: &notifications::Model) -> Option<(String, String)> {
     let key = recipient.key.as_ref().filter(|_| recipient.policy.detailed)?;
-    let words = in_app_text(row, facts.rule(row), key, &recipient.locale).ok()?;
+    let mut words = in_app_text(row, facts.rule(row), key, &recipient.locale).ok()?;
+    if recipient.needs_support {
+        words.1 = format!("{} {}", words.1, support(&recipient.locale));
+    }
     (serde_json::to_string(&words).ok()?.len() <= DETAILED_BYTES).then_some(words)
 }
 
@@ -141,14 +231,17 @@ fn detailed(facts: &Facts, recipient: &Recipient, row: &notifications::Model) ->
 /// chose to see the reminder's own.
 fn message(app: &AppState, facts: &Facts, recipient: &Recipient, row: &notifications::Model) -> Message {
     let now = facts.now;
-    let (title, body) = detailed(facts, recipient, row).unwrap_or_else(|| {
-        let (title, body) = protocols().lock_screen(lock_screen_key(row), &recipient.locale);
-        (title.to_owned(), body.to_owned())
-    });
+    // Nothing light-hearted to somebody whose answer called for help.
+    let key = match lock_screen_key(row) {
+        "moment" | "form" if recipient.needs_support => "note",
+        key => key,
+    };
+    let (title, body) = protocols().lock_screen(key, &recipient.locale);
     Message {
         id: row.id.0,
-        title,
-        body,
+        title: title.to_owned(),
+        body: body.to_owned(),
+        detailed: detailed(facts, recipient, row),
         lang: recipient.locale.clone(),
         ttl_seconds: u32::try_from((row.expires_at - now).num_seconds().max(1)).unwrap_or(u32::MAX),
         urgency: match row.priority.as_str() {

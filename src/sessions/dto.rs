@@ -114,7 +114,7 @@ pub struct SessionList {
 /// Where a session can be.
 pub const LOCATIONS: [&str; 3] = ["clinic", "home", "telehealth"];
 
-fn check_location(checks: &mut Checks, location: &str) {
+pub fn check_location(checks: &mut Checks, location: &str) {
     let detail = format!("must be one of: {}", LOCATIONS.join(", "));
     checks.require(LOCATIONS.contains(&location), "/location", "unknown_value", detail);
 }

@@ -1,6 +1,7 @@
 //! Appointments of a treatment. A therapist schedules, moves, cancels and completes them; the patient sees theirs.
 //! Every change plans the reminders anew in its own transaction.
 
+mod administration;
 mod dto;
 mod moves;
 mod overlaps;
@@ -8,6 +9,7 @@ mod own;
 mod own_sync;
 mod queries;
 mod readiness;
+mod requests;
 mod routes;
 mod rules;
 mod sync;
@@ -17,9 +19,10 @@ pub use overlaps::{Slot, refuse_overlaps};
 pub use own::{ReadinessItem, checklist, has_intention};
 pub use own_sync::{Intentions, Readiness, SyncedIntention, SyncedReadiness};
 pub use queries::view;
+pub use readiness::items as readiness_items;
 pub use sync::Sessions;
 
 /// Every operation of sessions.
 pub fn router() -> utoipa_axum::router::OpenApiRouter<crate::app::AppState> {
-    routes::router().merge(own::router())
+    routes::router().merge(own::router()).merge(requests::router()).merge(administration::router())
 }

@@ -54,6 +54,17 @@ pub async fn refuse_overlaps(
     member: AccountId,
     slots: &[Slot],
 ) -> ApiResult<()> {
+    refuse_taken(tx, patient, member, slots).await?;
+    refuse_among_themselves(slots)
+}
+
+/// The same for slots of which only one will be taken.
+pub async fn refuse_taken(
+    tx: &WriteTx,
+    patient: PatientId,
+    member: AccountId,
+    slots: &[Slot],
+) -> ApiResult<()> {
     let starts = slots.iter().map(|slot| slot.starts_at).min();
     let ends = slots.iter().map(|slot| slot.ends_at).max();
     let (Some(starts), Some(ends)) = (starts, ends) else { return Ok(()) };
@@ -85,7 +96,7 @@ pub async fn refuse_overlaps(
             return Err(refusal(slot, *whose == patient));
         }
     }
-    refuse_among_themselves(slots)
+    Ok(())
 }
 
 fn refuse_among_themselves(slots: &[Slot]) -> ApiResult<()> {

@@ -18,16 +18,17 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{queries, readiness};
+use super::{queries, readiness as content};
 use crate::{
     accounts::Patient,
     app::AppState,
-    care::SharedPatient,
+    care::TreatedPatient,
     consents::{self, Purpose},
     db::WriteTx,
     error::{ApiError, ApiResult},
     extract::{IfMatch, Patch, PathId, ValidJson, Versioned},
     openapi::Problems,
+    reminders::{Acknowledgement, Reach, acknowledgements, reachable},
     validate::{Checks, Validate},
     vault::{DataKey, Place},
 };
@@ -86,6 +87,8 @@ pub struct ReadinessItem {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ReadinessList {
     pub items: Vec<ReadinessItem>,
+    /// Reminders of this session that ask to be confirmed; `POST /v1/notifications/{id}/done` confirms one.
+    pub acknowledgements: Vec<Acknowledgement>,
 }
 
 /// Whether it is done.
@@ -108,6 +111,10 @@ pub struct SessionPreparation {
     #[schema(example = "To meet my grief without running")]
     pub intention: Option<String>,
     pub readiness: Vec<ReadinessItem>,
+    /// Reminders of this session that ask to be confirmed.
+    pub acknowledgements: Vec<Acknowledgement>,
+    /// Whether reminders reach the patient; if not, telephone.
+    pub reach: Reach,
 }
 
 /// An item's id from the path, checked against the session later.
@@ -232,7 +239,7 @@ async fn list_session_readiness(
     PathId(id): PathId<SessionId>,
 ) -> ApiResult<Json<ReadinessList>> {
     let row = queries::find(app.db.reader(), me.id(), id).await?;
-    Ok(Json(ReadinessList { items: checklist(app.db.reader(), &row, &me.locale).await? }))
+    Ok(Json(readiness(app.db.reader(), &row, &me.locale).await?))
 }
 
 /// Tick an item off, or take the tick back. It needs no version: the last word counts.
@@ -246,15 +253,15 @@ async fn put_session_readiness(
     PathItem(item): PathItem,
     ValidJson(put): ValidJson<ReadinessPut>,
 ) -> ApiResult<Json<ReadinessList>> {
-    let items = app
+    let list = app
         .db
         .write(&me.writing(), async |tx| {
             let row = queries::find(tx.conn(), me.id(), id).await?;
             tick(tx, &row, item, put.done).await?;
-            checklist(tx.conn(), &row, &me.locale).await
+            readiness(tx.conn(), &row, &me.locale).await
         })
         .await?;
-    Ok(Json(ReadinessList { items }))
+    Ok(Json(list))
 }
 
 /// See how a patient in my care prepared: what they ticked off, and the intention if they share it.
@@ -263,10 +270,10 @@ async fn put_session_readiness(
     responses((status = 200, body = SessionPreparation), Problems))]
 async fn get_session_preparation(
     State(app): State<AppState>,
-    shared: SharedPatient,
+    shared: TreatedPatient,
     PathId(id): PathId<SessionId>,
 ) -> ApiResult<Json<SessionPreparation>> {
-    let locale = shared.therapist().locale.clone();
+    let (locale, now) = (shared.therapist().locale.clone(), app.clock.now());
     let resource = format!("sessions/{id}/preparation");
     let preparation = shared.read(&app, "sessions.preparation", resource, async |conn, scope| {
         let row = queries::find(conn, scope.patient, id).await?;
@@ -274,9 +281,25 @@ async fn get_session_preparation(
         // Its mark is sealed, so that the withdrawal of a consent cannot clear it; it is asked for here.
         let may = consents::holds(conn, scope.patient, Purpose::SharingWithCareTeam).await?;
         let readiness = checklist(conn, &row, &locale).await?;
-        Ok(SessionPreparation { intention: intention.text.filter(|_| may && intention.shared), readiness })
+        let acknowledgements = acknowledgements(conn, &row, &locale).await?;
+        let reach = reachable(conn, &[scope.patient], now).await?.remove(&scope.patient);
+        Ok(SessionPreparation {
+            intention: intention.text.filter(|_| may && intention.shared),
+            readiness,
+            acknowledgements,
+            reach: reach.unwrap_or(Reach::NoDevice),
+        })
     });
     Ok(Json(preparation.await?))
+}
+
+async fn readiness(
+    conn: &impl ConnectionTrait,
+    session: &sessions::Model,
+    locale: &str,
+) -> ApiResult<ReadinessList> {
+    let items = checklist(conn, session, locale).await?;
+    Ok(ReadinessList { items, acknowledgements: acknowledgements(conn, session, locale).await? })
 }
 
 /// What there is to tick off, and what is.
@@ -291,7 +314,7 @@ pub async fn checklist(
         .all(conn)
         .await?;
     let done: BTreeMap<String, bool> = rows.into_iter().map(|row| (row.item, row.done)).collect();
-    Ok(readiness::items(&session.kind, &session.location, session.route.as_deref())
+    Ok(content::items(&session.kind, &session.location, session.route.as_deref())
         .map(|item| ReadinessItem {
             id: item.id.clone(),
             text: item.text(locale).to_owned(),
@@ -301,7 +324,7 @@ pub async fn checklist(
 }
 
 pub async fn tick(tx: &WriteTx, session: &sessions::Model, item: String, done: bool) -> ApiResult<()> {
-    let mut items = readiness::items(&session.kind, &session.location, session.route.as_deref());
+    let mut items = content::items(&session.kind, &session.location, session.route.as_deref());
     if !items.any(|known| known.id == item) {
         return Err(ApiError::NotFound);
     }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     accounts::{Patient, Therapist},
     app::AppState,
-    care::SharedPatient,
+    care::{SharedPatient, TreatedPatient},
     error::ApiResult,
     extract::{IfMatch, Once, PathId, ValidJson, ValidQuery, Versioned},
     idempotency::Answer,
@@ -62,7 +62,7 @@ async fn create_session(
     responses((status = 200, body = SessionList), Problems))]
 async fn list_patient_sessions(
     State(app): State<AppState>,
-    shared: SharedPatient,
+    shared: TreatedPatient,
     ValidQuery(query): ValidQuery<PageQuery>,
 ) -> ApiResult<Json<SessionList>> {
     let page =

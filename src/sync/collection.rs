@@ -25,6 +25,7 @@ pub struct Reader<'a, C> {
     pub vault: &'a Vault,
     pub measures: &'a Catalogue,
     pub zone: &'a str,
+    pub locale: &'a str,
     pub now: DateTime<Utc>,
     /// The language of crisis cards, where the answer is shown at once to the person who wrote.
     pub card: Option<&'a str>,

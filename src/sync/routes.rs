@@ -42,6 +42,7 @@ async fn pull_changes(
         vault: &app.vault,
         measures: &app.measures,
         zone: &me.zone,
+        locale: &me.locale,
         now: app.clock.now(),
         card: None,
     };
@@ -80,6 +81,7 @@ async fn push_changes(
                 vault: &app.vault,
                 measures: &app.measures,
                 zone: &me.zone,
+                locale: &me.locale,
                 now: tx.now(),
                 card: Some(&me.locale),
             };

@@ -16,6 +16,7 @@ both_engines![
     devices_are_listed_and_ended_one_by_one,
     ending_a_device_ends_its_pushes,
     a_person_changes_name_zone_and_language,
+    a_clock_follows_the_phone_or_stays_at_home,
     an_empty_change_changes_nothing,
     a_staff_login_ends_after_half_an_hour_without_use,
     a_hash_of_older_parameters_is_renewed_at_login,
@@ -199,6 +200,25 @@ async fn a_person_changes_name_zone_and_language(app: TestApp) {
         }
     }
     assert_eq!(app.count("zone_history").await, 2);
+}
+
+async fn a_clock_follows_the_phone_or_stays_at_home(app: TestApp) {
+    let ana = app.patient("ana").await;
+    let report = |zone: &str| json!({"phone_time_zone": zone});
+    app.advance(Duration::seconds(1));
+    ana.patch("/v1/me", 1, &json!({"zone_mode": "home"})).await.expect(200);
+    let me = ana.patch("/v1/me", 1, &report("Asia/Tokyo")).await.expect(200);
+    assert_eq!((&me["time_zone"], &me["zone_mode"]), (&json!("Europe/Berlin"), &json!("home")));
+    assert_eq!(app.count("zone_history").await, 1);
+    let follow = json!({"zone_mode": "follow_phone", "phone_time_zone": "Asia/Tokyo"});
+    assert_eq!(ana.patch("/v1/me", 1, &follow).await.expect(200)["time_zone"], "Asia/Tokyo");
+    app.advance(Duration::seconds(1));
+    for _ in 0..2 {
+        let me = ana.patch("/v1/me", 1, &report("America/New_York")).await.expect(200);
+        assert_eq!(me["time_zone"], "America/New_York");
+    }
+    assert_eq!(app.count("zone_history").await, 3, "each place once");
+    ana.patch("/v1/me", 1, &report("Nowhere")).await.invalid("/phone_time_zone");
 }
 
 async fn an_empty_change_changes_nothing(app: TestApp) {

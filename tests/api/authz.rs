@@ -6,7 +6,7 @@ use axum::http::Method;
 use chrono::Duration;
 use serde_json::Value;
 use things::Thing;
-pub use things::{assign, receipt, subscription};
+pub use things::{administration, assign, receipt, subscription};
 
 use crate::{
     attachments::wav,
@@ -44,6 +44,8 @@ const ADMINS: [u16; 9] = [401, 403, 403, 403, 403, 403, 403, 200, 401];
 const HER_THERAPIST: [u16; 9] = [401, 403, 403, 404, 200, 404, 404, 403, 401];
 const HER_THERAPIST_CREATES: [u16; 9] = [401, 403, 403, 404, 201, 404, 404, 403, 401];
 
+const NO_THERAPISTS: [u16; 9] = [401, 403, 403, 403, 403, 403, 403, 403, 401];
+
 /// What each operation answers each of them. A new operation without a row here fails the test.
 const TABLE: &[(&str, [u16; 9])] = &[
     ("register_account", [201; 9]),
@@ -62,6 +64,7 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("get_clinic", ANYBODY),
     // Therapists invite patients; her therapist made the invitation that is deleted.
     ("create_invitation", [401, 403, 403, 201, 201, 201, 201, 403, 401]),
+    ("get_invitation_page", [401, 403, 403, 404, 200, 404, 404, 403, 401]),
     ("list_invitations", [401, 403, 403, 200, 200, 200, 200, 200, 401]),
     ("delete_invitation", [401, 403, 403, 404, 204, 404, 404, 404, 401]),
     ("list_care_team", PATIENTS),
@@ -101,12 +104,34 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("complete_session", HER_THERAPIST),
     ("cancel_session", HER_THERAPIST),
     ("mark_session_no_show", HER_THERAPIST),
+    ("create_session_request", PATIENTS_CREATE),
+    ("list_session_requests", PATIENTS),
+    ("get_session_request", HERS),
+    ("withdraw_session_request", HERS_204),
+    ("accept_session_offer", HERS),
+    ("list_patient_session_requests", [401, 403, 403, 200, 200, 200, 200, 403, 401]),
+    ("get_patient_session_request", HER_THERAPIST),
+    ("offer_session", HER_THERAPIST),
+    ("decline_session_request", HER_THERAPIST),
+    ("put_session_administration", NO_THERAPISTS),
+    ("get_session_administration", HERS),
+    ("list_session_administration_versions", HERS),
+    ("get_patient_administration", NO_THERAPISTS),
+    ("list_patient_administration_versions", NO_THERAPISTS),
     ("create_reminder", PATIENTS_CREATE),
     ("list_reminders", PATIENTS),
     ("get_reminder", HERS),
     ("update_reminder", HERS),
     ("delete_reminder", HERS_204),
+    ("list_upcoming_reminders", PATIENTS),
+    ("create_patient_reminder", HER_THERAPIST_CREATES),
+    ("list_patient_reminders", HER_THERAPIST),
+    ("update_patient_reminder", HER_THERAPIST),
+    ("delete_patient_reminder", [401, 403, 403, 404, 204, 404, 404, 403, 401]),
+    ("get_clinic_timeline", STAFF),
+    ("put_clinic_timeline", ADMINS),
     ("list_notifications", PATIENTS),
+    ("snooze_notification", [401, 201, 404, 403, 403, 403, 403, 403, 401]),
     ("mark_notification_opened", HERS_204),
     ("mark_notification_done", HERS_204),
     // Whoever has the token of a push was sent it.
@@ -188,7 +213,6 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("list_staff", ADMINS),
     ("update_staff_member", ADMINS),
     ("update_clinic", ADMINS),
-    // A coordinator reads them too, which has a test of its own.
     ("list_plan_templates", [401, 403, 403, 200, 200, 200, 200, 403, 401]),
     ("get_clinic_plan_templates", ADMINS),
     ("put_clinic_plan_templates", ADMINS),
@@ -205,9 +229,69 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("get_patient_plan", HER_THERAPIST),
     ("update_patient_plan", HER_THERAPIST),
     ("list_plans", PATIENTS),
+    ("list_patients", [401, 403, 403, 200, 200, 200, 200, 403, 401]),
+    ("get_review_queue", [401, 403, 403, 200, 200, 200, 200, 403, 401]),
+    ("put_entry_review", HER_THERAPIST),
 ];
 
-fn row(id: &str) -> [u16; 9] {
+/// Staff who are no therapists, in the order of the columns of [`OF_ROLES`].
+const ROLES: [&str; 4] = [
+    "medical staff in her care",
+    "medical staff without her",
+    "the clinic's coordinator",
+    "another clinic's coordinator",
+];
+
+const HER_MEDICAL: [u16; 4] = [200, 404, 403, 403];
+const COORDINATOR: [u16; 4] = [403, 403, 200, 404];
+const COORDINATORS: [u16; 4] = [403, 403, 200, 200];
+
+/// What these roles may do. Everything else is closed to them, or answers them as it answers all staff.
+const OF_ROLES: &[(&str, [u16; 4])] = &[
+    // It has to be said whose care the patient would come into.
+    ("create_invitation", [403, 403, 422, 422]),
+    // Their own, and this one is her therapist's.
+    ("get_invitation_page", [403, 403, 404, 404]),
+    ("list_patient_sessions", HER_MEDICAL),
+    ("get_session_preparation", HER_MEDICAL),
+    ("list_shared_entries", HER_MEDICAL),
+    ("get_shared_entry", SHARED_WITH_ANOTHER),
+    ("get_shared_attachment", SHARED_WITH_ANOTHER),
+    ("put_session_administration", HER_MEDICAL),
+    ("get_patient_administration", HER_MEDICAL),
+    ("list_patient_administration_versions", HER_MEDICAL),
+    ("list_patient_session_requests", COORDINATORS),
+    ("get_patient_session_request", COORDINATOR),
+    ("offer_session", COORDINATOR),
+    ("decline_session_request", COORDINATOR),
+    ("list_plan_templates", COORDINATORS),
+    // Clinicians sign for their own clinic.
+    ("sign_form_thresholds", [200, 200, 403, 403]),
+    ("withdraw_form_thresholds", [204, 204, 403, 403]),
+];
+
+const SHARED_WITH_ANOTHER: [u16; 4] = [404, 404, 403, 403];
+
+/// A role without a line of its own is answered like a therapist and an admin where both are answered alike, and else
+/// refused.
+fn row_of_roles(id: &str) -> [u16; 4] {
+    let mut rows = OF_ROLES.iter().filter(|(operation, _)| *operation == id);
+    let row = rows.next();
+    assert!(rows.next().is_none(), "{id} has two rows");
+    let everybody = row_of_people(id);
+    let (therapist, admin) = (everybody[3], everybody[7]);
+    row.map_or(if therapist == admin { [admin; 4] } else { [403; 4] }, |(_, row)| *row)
+}
+
+fn row(id: &str) -> Vec<u16> {
+    row_of_people(id).into_iter().chain(row_of_roles(id)).collect()
+}
+
+fn asking(column: usize) -> &'static str {
+    WHO.iter().chain(&ROLES).nth(column).unwrap()
+}
+
+fn row_of_people(id: &str) -> [u16; 9] {
     let mut rows = TABLE.iter().filter(|(operation, _)| *operation == id);
     let (_, row) = rows.next().unwrap_or_else(|| panic!("{id} is new: say in this table who may do it"));
     assert!(rows.next().is_none(), "{id} has two rows");
@@ -219,7 +303,7 @@ pub struct World {
     app: TestApp,
     ana: Person,
     bo: Person,
-    people: [Person; 9],
+    people: Vec<Person>,
 }
 
 impl World {
@@ -234,7 +318,10 @@ impl World {
         ana.delete(&format!("/v1/care-team/{}", former.id)).await.expect(204);
         let gone = app.log_in("ana").await;
         gone.request(Method::POST, "/v1/auth/logout").await.send().await.expect(204);
-        let people = [
+        let (mia, max) = (app.medical("mia").await, app.medical("max").await);
+        things::assign(&app, &ana, &mia).await;
+        let cleo = app.coordinator("cleo").await;
+        let people = vec![
             app.anon(),
             ana.clone(),
             app.patient("ben").await,
@@ -244,6 +331,10 @@ impl World {
             app.therapist_of("elsewhere", "eve").await,
             app.admin().await,
             gone,
+            mia,
+            max,
+            cleo,
+            app.staff_of("elsewhere", "coordinator", "cid").await,
         ];
         Self { app, ana, bo, people }
     }
@@ -318,7 +409,9 @@ async fn every_operation_answers_everybody_as_the_table_says(app: TestApp) {
                 let body = String::from_utf8_lossy(&reply.body).into_owned();
                 wrong.push(format!(
                     "{} by {}: {} instead of {expected}: {body}",
-                    operation.id, WHO[column], reply.status
+                    operation.id,
+                    asking(column),
+                    reply.status
                 ));
             }
         }
@@ -339,8 +432,8 @@ async fn foreign_is_the_same_as_nonexistent(app: TestApp) {
             let thing = world.thing(&operation.id).await;
             let foreign = world.ask(&world.people[column], operation, &thing).await;
             let nonexistent = world.ask(&world.people[column], operation, &world.nothing(&thing)).await;
-            assert_eq!(foreign.status, expected, "{} by {}", operation.id, WHO[column]);
-            assert_eq!(foreign.shape(), nonexistent.shape(), "{} by {}", operation.id, WHO[column]);
+            assert_eq!(foreign.status, expected, "{} by {}", operation.id, asking(column));
+            assert_eq!(foreign.shape(), nonexistent.shape(), "{} by {}", operation.id, asking(column));
         }
         world.app.advance(Duration::minutes(16));
         world.revoke_again().await;

@@ -20,6 +20,8 @@ both_engines![
     invented_codes_lead_nowhere,
     guessing_codes_is_stopped,
     patients_end_care_and_it_is_audited,
+    an_open_invitation_is_printed_and_a_closed_one_is_not,
+    a_coordinator_invites_into_somebodys_care,
     invited_staff_get_what_the_admin_gave_them,
     a_change_that_waited_while_care_ended_is_refused,
 ];
@@ -142,6 +144,58 @@ async fn patients_end_care_and_it_is_audited(app: TestApp) {
     assign(&app, &ana, &bo).await;
     let path = format!("/v1/patients/{}/journal/entries", ana.id);
     assert_eq!(bo.get(&path).await.expect(200)["items"], json!([]));
+}
+
+async fn an_open_invitation_is_printed_and_a_closed_one_is_not(app: TestApp) {
+    let bo = app.therapist("bo").await;
+    let made = bo.post("/v1/invitations", &json!({"kind": "patient"})).await.expect(201);
+    let (code, page) = (made["code"].as_str().unwrap(), format!("/v1/invitations/{}/page", id_of(&made)));
+    let reply = bo.get(&format!("{page}?locale=es")).await;
+    assert_eq!((reply.status.as_u16(), &reply.headers["content-language"]), (200, &"es".parse().unwrap()));
+    assert!(reply.headers["content-type"].to_str().unwrap().starts_with("text/html"));
+    assert_eq!(reply.headers["cache-control"], "no-store");
+    let html = String::from_utf8(reply.body.to_vec()).unwrap();
+    assert!(html.contains(code) && html.contains("<svg") && html.contains("Su invitación"), "{html}");
+    let kept = async || {
+        let rows = app.query("SELECT id FROM invitations WHERE code_sealed IS NOT NULL", vec![]).await;
+        rows.len()
+    };
+    let before = kept().await;
+    app.anon().post("/v1/auth/register", &registration(code, "new")).await.expect(201);
+    bo.get(&page).await.refused(404, "not_found");
+    assert_eq!(kept().await, before - 1, "a code that was used is kept nowhere");
+    let second = bo.post("/v1/invitations", &json!({"kind": "patient"})).await.expect(201);
+    bo.delete(&format!("/v1/invitations/{}", id_of(&second))).await.expect(204);
+    assert_eq!(kept().await, before - 1);
+    let third = bo.post("/v1/invitations", &json!({"kind": "patient"})).await.expect(201);
+    let page = format!("/v1/invitations/{}/page", id_of(&third));
+    bo.get(&page).await.headers["content-security-policy"].to_str().unwrap();
+    app.advance(Duration::days(7));
+    bo.get(&page).await.refused(404, "not_found");
+}
+
+async fn a_coordinator_invites_into_somebodys_care(app: TestApp) {
+    let (bo, cleo, mia) =
+        (app.therapist("bo").await, app.coordinator("cleo").await, app.medical("mia").await);
+    let invite = |member: Value| json!({"kind": "patient", "member_id": member});
+    cleo.post("/v1/invitations", &json!({"kind": "patient"})).await.invalid("/member_id");
+    let eve = app.therapist_of("elsewhere", "eve").await;
+    for nobody in [json!(cleo.id), json!(eve.id), json!("0198f000-0000-7000-8000-000000000000")] {
+        cleo.post("/v1/invitations", &invite(nobody)).await.invalid("/member_id");
+    }
+    let staff = json!({"kind": "staff", "capabilities": ["therapist"], "member_id": bo.id});
+    app.admin().await.post("/v1/invitations", &staff).await.invalid("/member_id");
+    let made = cleo.post("/v1/invitations", &invite(json!(bo.id))).await.expect(201);
+    assert_eq!(cleo.get(&format!("/v1/invitations/{}/page", id_of(&made))).await.status, 200);
+    let joined = registration(made["code"].as_str().unwrap(), "ana");
+    let ana = app.person("ana", &app.anon().post("/v1/auth/register", &joined).await.expect(201));
+    let team = ana.get("/v1/care-team").await.expect(200);
+    assert_eq!(team["items"].as_array().unwrap().len(), 1);
+    assert_eq!(team["items"][0]["member_id"], json!(bo.id));
+    // Medical staff come into a patient's care with a code, like everybody else.
+    let code = app.invite(&cleo, &invite(json!(mia.id))).await;
+    let join = json!({"invitation_code": code});
+    assert_eq!(ana.post("/v1/care-team", &join).await.expect(201)["member_id"], json!(mia.id));
 }
 
 async fn invited_staff_get_what_the_admin_gave_them(app: TestApp) {

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     attachments::wav_of,
-    authz::subscription,
+    authz::{administration, assign, subscription},
     harness::{PASSWORD, Person, TestApp, both_engines, email, id_of},
     measures::form,
 };
@@ -59,6 +59,7 @@ pub async fn live(app: &TestApp, ana: &Person, bo: &Person) {
     let entry = ana.entry("words").await;
     ana.share(&entry, bo, &json!({})).await.expect(200);
     post(&format!("/v1/journal/entries/{entry}/comments"), json!({"text": "words"})).await;
+    post("/v1/journal/entries", json!({"fields": {"text": "words"}, "tags": ["words"]})).await;
     let note = ana.impressions().await;
     ana.voice_note(&note, &wav_of(&[7; 9_000])).await;
     let goal = post("/v1/goals", json!({"title": "words", "entry_ids": [entry]})).await;
@@ -85,6 +86,7 @@ pub async fn live(app: &TestApp, ana: &Person, bo: &Person) {
     let session = format!("/v1/sessions/{}", id_of(&session));
     ana.put(&format!("{session}/readiness/questions-noted"), &json!({"done": true})).await.expect(200);
     ana.patch(&format!("{session}/intention"), 1, &json!({"text": "words"})).await.expect(200);
+    recorded(app, ana, bo).await;
     let hers = format!("/v1/patients/{}", ana.id);
     let asked = json!({"measure_id": "gad-7", "due_at": app.now() + Duration::days(7)});
     bo.post(&format!("{hers}/measure-assignments"), &asked).await.expect(201);
@@ -110,6 +112,22 @@ pub async fn live(app: &TestApp, ana: &Person, bo: &Person) {
     let job = "INSERT INTO jobs (id, kind, owner_id, payload_sealed, state, run_at, fence, attempts, created_at) \
         VALUES ($1, 'other', $1, $2, 'waiting', $3, 0, 0, $3)";
     app.execute(job, vec![ana.id.into(), vec![0_u8].into(), now()]).await;
+}
+
+/// What the clinic writes about Ana: an answer to a wish, a comment, and what she was given.
+async fn recorded(app: &TestApp, ana: &Person, bo: &Person) {
+    let wish = json!({"from": app.now() + Duration::days(9), "until": app.now() + Duration::days(10)});
+    let wish = json!({"kind": "new", "note": "words", "preferred": [wish]});
+    let wish = id_of(&ana.post("/v1/sessions/requests", &wish).await.expect(201));
+    let decline = bo.request(Method::POST, &format!("/v1/sessions/requests/{wish}/decline")).await;
+    decline.if_match(1).json(&json!({"message": "words of the clinic"})).send().await.expect(200);
+    let mia = app.medical("mia").await;
+    assign(app, ana, &mia).await;
+    let session = id_of(&bo.schedule(ana, "dosing", app.now()).await);
+    let given = mia.request(Method::PUT, &format!("/v1/sessions/{session}/administration")).await;
+    let mut record = administration(app.now());
+    record.as_object_mut().unwrap().remove("correction");
+    given.if_match(0).json(&record).send().await.expect(200);
 }
 
 async fn p2_everything_of_a_patient_goes_and_nothing_of_others(app: TestApp) {

@@ -30,8 +30,16 @@ async fn request(app: &TestApp, operation: &Operation) -> Request {
     } else {
         &ana
     };
-    let who =
-        if ["update_session", "sign_form_thresholds"].contains(&operation.id.as_str()) { &bo } else { who };
+    let therapists = [
+        "update_session",
+        "sign_form_thresholds",
+        "offer_session",
+        "decline_session_request",
+        "put_entry_review",
+    ];
+    let who = if therapists.contains(&operation.id.as_str()) { &bo } else { who };
+    let mia = app.medical("mia").await;
+    let who = if operation.id == "put_session_administration" { &mia } else { who };
     let admin = app.admin().await;
     let who = if is_for_admins(operation) { &admin } else { who };
     let path = operation.path.replace("{patient_id}", &ana.id.to_string());
@@ -236,8 +244,14 @@ async fn if_match_is_needed_where_something_may_be_lost(app: TestApp) {
             continue;
         }
         asked += 1;
-        let staff = operation.path.starts_with("/v1/sessions") && !operation.path.ends_with("/intention");
-        let who = if staff || operation.path.starts_with("/v1/patients") { &bo } else { &ana };
+        let of_requests = operation.path.starts_with("/v1/sessions/requests");
+        let others = ["/intention", "/administration"].iter().any(|end| operation.path.ends_with(end));
+        let staff = operation.path.starts_with("/v1/sessions") && !of_requests && !others;
+        let answers = ["offer_session", "decline_session_request"].contains(&operation.id.as_str());
+        let therapist = staff || answers || operation.path.starts_with("/v1/patients");
+        let who = if therapist { &bo } else { &ana };
+        let mia = app.medical("mia").await;
+        let who = if operation.id == "put_session_administration" { &mia } else { who };
         let admin = app.admin().await;
         let who = if is_for_admins(&operation) { &admin } else { who };
         let id = if staff {

@@ -263,7 +263,7 @@ async fn item_nine_commits_its_alert_and_answers_with_the_card(app: TestApp) {
         made["crisis_card"]["message"].as_str().unwrap().contains("you do not have to handle them alone")
     );
     assert!(made.get("message").is_none(), "the gravest once");
-    let wanted = [("phq9-item9-frequent", "urgent"), ("phq9-severe", "high"), ("phq9-worse", "moderate")];
+    let wanted = [("phq9-item9-frequent", "urgent"), ("phq9-severe", "high")];
     assert_eq!(alerts(&app).await, pairs(&wanted), "one a flag");
     let rows = app.query("SELECT source_kind, source_id FROM alerts", vec![]).await;
     for row in rows {
@@ -289,10 +289,27 @@ async fn worsening_raises_an_alert_only_after_an_earlier_result(app: TestApp) {
     hand_in(&ana, &with(form("gad-7", "3333200"), "taken_at", json!(early))).await;
     assert_eq!(alerts(&app).await, []);
     app.advance(Duration::days(7));
-    let made = hand_in(&ana, &form("gad-7", "3333320")).await;
+    hand_in(&ana, &form("gad-7", "3333320")).await;
+    assert_eq!(
+        alerts(&app).await,
+        pairs(&[("gad7-severe", "moderate")]),
+        "nobody has signed how much is worse"
+    );
+    sign_thresholds(&app.log_in("bo").await).await;
+    app.execute("DELETE FROM alerts", vec![]).await;
+    let ben = app.patient("ben").await;
+    hand_in(&ben, &form("gad-7", "3331000")).await;
+    app.advance(Duration::days(7));
+    let made = hand_in(&ben, &form("gad-7", "3333320")).await;
     assert_eq!(alerts(&app).await, pairs(&[("gad7-severe", "moderate"), ("gad7-worse", "moderate")]));
     assert!(made.get("crisis_card").is_none());
     assert!(!made["message"].as_str().unwrap().is_empty());
+}
+
+async fn sign_thresholds(bo: &Person) {
+    let read = bo.get("/v1/clinic/form-thresholds").await.expect(200);
+    let signature = json!({"content": read["content"]});
+    bo.put("/v1/clinic/form-thresholds/signature", &signature).await.expect(200);
 }
 
 async fn thresholds_of_our_own_forms_wait_for_the_signature(app: TestApp) {
@@ -302,10 +319,7 @@ async fn thresholds_of_our_own_forms_wait_for_the_signature(app: TestApp) {
     let made = hand_in(&ana, &altered).await;
     assert!(made.get("crisis_card").is_none());
     assert_eq!(alerts(&app).await, pairs(&[("post-wants-contact", "moderate")]));
-    let bo = app.log_in("bo").await;
-    let read = bo.get("/v1/clinic/form-thresholds").await.expect(200);
-    let signature = json!({"content": read["content"]});
-    bo.put("/v1/clinic/form-thresholds/signature", &signature).await.expect(200);
+    sign_thresholds(&app.log_in("bo").await).await;
     let made = hand_in(&ana, &altered).await;
     assert!(made["crisis_card"]["message"].as_str().unwrap().contains("Stay with someone you trust"));
     let wanted = [("post-still-altered", "high"), ("post-wants-contact", "moderate")];

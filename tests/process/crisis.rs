@@ -10,10 +10,8 @@ use serde_json::{Value, json};
 use crate::{
     child::Running,
     kill9::Client,
-    world::{World, run},
+    world::{World, run, soak},
 };
-
-const ROUNDS: u64 = 20;
 
 #[test]
 fn c2_an_alert_on_sqlite_outlives_the_server_that_raised_it() {
@@ -43,7 +41,7 @@ async fn an_alert_outlives_the_server(world: Arc<World>) {
     world.fill(1).await;
     let (mut server, mut address) = start(&world).await;
     let ana = Client::log_in(address, "patient-0").await;
-    for round in 1..=ROUNDS {
+    for round in 1..=soak(20, 3) {
         let answer = ana.post(address, "/v1/measure-responses", &ninth_item_positive()).await;
         server.kill();
         let (status, response) = answer.unwrap();

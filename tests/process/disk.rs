@@ -52,10 +52,6 @@ impl Drop for SmallDisk {
     }
 }
 
-async fn get(client: &Client, address: std::net::SocketAddr, path: &str) -> u16 {
-    client.get(address, path).await
-}
-
 async fn a_full_disk(world: Arc<World>) {
     let Some(disk) = SmallDisk::mount(world.store.folder().join("disk")) else {
         println!("skipped: this user may not mount a disk");
@@ -86,11 +82,11 @@ async fn a_full_disk(world: Arc<World>) {
     assert_eq!(refused.0, 503, "{}", refused.1);
     assert_eq!(refused.1["code"], "unavailable", "{}", refused.1);
     for path in ["/v1/checkins", "/v1/me", "/v1/crisis-resources?country=ES&locale=es", "/healthz"] {
-        assert_eq!(get(&ana, address, path).await, 200, "{path}: {}", server.said());
+        assert_eq!(ana.get(address, path).await, 200, "{path}: {}", server.said());
     }
     for checkin in &kept {
         let path = format!("/v1/checkins/{}", checkin["id"].as_str().unwrap());
-        assert_eq!(get(&ana, address, &path).await, 200, "an acknowledged check-in is gone");
+        assert_eq!(ana.get(address, &path).await, 200, "an acknowledged check-in is gone");
     }
     fs::remove_file(filler).unwrap();
     let (asking, checkin) = (&ana, &checkin);

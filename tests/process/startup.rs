@@ -46,6 +46,30 @@ async fn the_first_start_makes_a_private_folder_and_private_keys() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rotated_vapid_key_is_offered_after_a_restart() {
+    let folder = Folder::new();
+    let offered = async || {
+        let mut server = Running::start(afterglow(folder.path(), &["serve"]));
+        let url = format!("http://{}/v1/push/key", server.address().await);
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let answer = client.get(url).send().await.unwrap().text().await.unwrap();
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        (answer["kid"].as_str().unwrap().to_owned(), server)
+    };
+    let (before, server) = offered().await;
+    // Beside the running server, which it does not disturb.
+    let rotated = run_to_its_end(afterglow(folder.path(), &["keys", "vapid", "rotate"]), "");
+    assert_eq!(rotated.code, Some(0), "{rotated:?}");
+    drop(server);
+    let (after, _server) = offered().await;
+    assert_ne!(before, after);
+    assert!(rotated.stdout.contains(&format!("added {after}\n")), "{rotated:?}");
+    let file = fs::read_to_string(folder.data().join("keys/vapid.toml")).unwrap();
+    assert!(file.contains(&before) && file.contains(&after));
+    assert_eq!(mode(&folder.data().join("keys/vapid.toml")), 0o600);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_server_on_the_same_sqlite_folder_is_refused_with_advice() {
     let folder = Folder::new();
     let mut server = Running::start(afterglow(folder.path(), &["serve"]));

@@ -148,8 +148,12 @@ impl Cast {
         batch.keys.push(record.into_row(now));
         // The counter stands where the last of the records about to be made has left it.
         let sync_seq = number_of(args.checkins + args.journal + usize::from(args.due_in.is_some()));
-        let counter =
-            patients::ActiveModel { patient_id: Set(id), sync_seq: Set(sync_seq), sync_floor: Set(0) };
+        let counter = patients::ActiveModel {
+            patient_id: Set(id),
+            sync_seq: Set(sync_seq),
+            sync_floor: Set(0),
+            timeline_version: Set(0),
+        };
         batch.patients.push(counter);
         batch.zones.push(zone_history::ActiveModel {
             patient_id: Set(id),
@@ -166,6 +170,7 @@ impl Cast {
             started_at: Set(joined),
             ended_at: Set(None),
             ended_by: Set(None),
+            review_seq: Set(0),
         });
         let person = Person {
             role: "patient",

@@ -167,6 +167,8 @@ fn entry(app: &AppState, args: &SeedArgs, patient: &Patient, age: usize, batch: 
             frozen_revision: Set(None),
             shared_at: Set(written + Duration::minutes(1)),
             ended_at: Set(None),
+            reviewed_at: Set(None),
+            reviewed_revision: Set(None),
         });
     }
 }
@@ -230,6 +232,9 @@ fn remind(
         set_by: Set(patient.person.account),
         created_at: Set(patient.joined),
         updated_at: Set(patient.joined),
+        template_id: Set(None),
+        unanswered: Set(0),
+        rested_at: Set(None),
     });
     Ok(())
 }
@@ -242,18 +247,18 @@ fn subscription(
 ) -> push_subscriptions::ActiveModel {
     let now = app.clock.now();
     let id = SubscriptionId(app.random.uuid_v7(now));
-    let address = push::Address {
+    let way = push::Way::WebPush {
         endpoint: pattern.replace("{n}", &patient.device),
         p256dh: device.p256dh.clone(),
         auth: device.auth.clone(),
-        device_name: Some("Seeded phone".to_owned()),
     };
+    let address = push::Address { way, device_name: Some("Seeded phone".to_owned()) };
     push_subscriptions::ActiveModel {
         account_id: Set(patient.person.account),
         id: Set(id),
         login_id: Set(patient.person.login),
         vapid_kid: Set(app.push.public_key().0),
-        endpoint_index: Set(app.vault.index().endpoint(&address.endpoint)),
+        endpoint_index: Set(app.vault.index().endpoint(&address.way.indexed())),
         endpoint_index_kid: Set(app.vault.index().kid().to_owned()),
         subscription_sealed: Set(push::seal(&patient.key, id, &address)),
         platform: Set(Some("android".to_owned())),

@@ -19,7 +19,8 @@ pub async fn treat(app: &AppState, cast: &Cast) -> Result<(), Broken> {
     );
     plan(app, cast).await?;
     ask(app, cast).await?;
-    take_place(app, cast).await
+    take_place(app, cast).await?;
+    request(app, cast).await
 }
 
 async fn plan(app: &AppState, cast: &Cast) -> Result<(), Broken> {
@@ -96,12 +97,15 @@ async fn take_place(app: &AppState, cast: &Cast) -> Result<(), Broken> {
     let body =
         json!({"kind": "dosing", "route": "im", "duration_minutes": 60, "starts_at": starts_at.to_rfc3339()});
     let session = cast.bo.create(&format!("/v1/patients/{}/sessions", cast.patient_id), body).await?;
-    let path = format!("/v1/sessions/{}", text(&session, "id")?);
+    let path_of = format!("/v1/sessions/{}", text(&session, "id")?);
     let mut last = session;
     for (step, state) in [("start", "started"), ("complete", "completed")] {
-        let path = format!("{path}/{step}");
+        let path = format!("{path_of}/{step}");
         last = cast.bo.expect(StatusCode::OK, Method::POST, &path, None, last["version"].as_i64()).await?;
         check(last["state"] == state, || format!("after {step} the session is {}", last["state"]))?;
+        if step == "start" {
+            administer(app, cast, &path_of).await?;
+        }
     }
     let mut after: Vec<_> = planned(&last)?.into_iter().collect();
     after.sort_by_key(|(_, due)| *due);
@@ -110,6 +114,58 @@ async fn take_place(app: &AppState, cast: &Cast) -> Result<(), Broken> {
     for (template, due) in after.iter().take(4) {
         line(format!("           {template:<24} {}", local(&cast.zone, *due)));
     }
-    line(format!("           {} in all\n", after.len()));
+    line(format!("           {} in all", after.len()));
+    Ok(())
+}
+
+/// What was given is recorded by medical staff, corrected openly, and read by the patient.
+async fn administer(app: &AppState, cast: &Cast, session: &str) -> Result<(), Broken> {
+    let path = format!("{session}/administration");
+    let record = json!({
+        "route": "im", "substance": "ketamine",
+        "doses": [{"amount": 600, "unit": "mg", "given_at": app.clock.now()}],
+        "vitals": [{"taken_at": app.clock.now(), "systolic": 128, "diastolic": 82, "pulse": 74}],
+    });
+    cast.bo.expect(StatusCode::FORBIDDEN, Method::PUT, &path, Some(record.clone()), Some(0)).await?;
+    cast.mira.expect(StatusCode::OK, Method::PUT, &path, Some(record.clone()), Some(0)).await?;
+    let mut corrected = record;
+    corrected["doses"][0]["amount"] = json!(60);
+    corrected["correction"] = json!("60 mg, not 600");
+    cast.mira.expect(StatusCode::OK, Method::PUT, &path, Some(corrected), Some(1)).await?;
+    let versions = cast.ana.get(&format!("{path}/versions")).await?;
+    let versions = items(&versions, "items")?;
+    check(versions.len() == 2 && versions[1]["doses"][0]["amount"] == 600.0, || {
+        format!("{} versions", versions.len())
+    })?;
+    line(
+        "Mira       (medical) records what was given, and corrects it: both versions stay, and Ana reads them.",
+    );
+    line("           Bo, who is no medical staff -> 403");
+    Ok(())
+}
+
+/// Ana asks for a session, the front desk offers two times, Ana takes one.
+async fn request(app: &AppState, cast: &Cast) -> Result<(), Broken> {
+    let body = json!({"kind": "new", "note": "I would like to talk about the river."});
+    let made = cast.ana.create("/v1/sessions/requests", body).await?;
+    let waiting = cast.cleo.get("/v1/clinic/session-requests").await?;
+    let waiting = items(&waiting, "items")?;
+    check(waiting.len() == 1 && waiting[0]["note"].is_null(), || "Cleo reads what Ana wrote".into())?;
+    let first = app.clock.now().trunc_subsecs(0) + Duration::days(20);
+    let times = [first, first + Duration::days(1)];
+    let offer = json!({"times": times, "kind": "integration", "member_id": cast.bo_id});
+    let path = format!("/v1/sessions/requests/{}", text(&made, "id")?);
+    let offer_path = format!("{path}/offer");
+    cast.cleo.expect(StatusCode::OK, Method::POST, &offer_path, Some(offer), Some(1)).await?;
+    let take = Some(json!({"starts_at": times[1]}));
+    let accepted =
+        cast.ana.expect(StatusCode::OK, Method::POST, &format!("{path}/accept"), take, Some(2)).await?;
+    check(accepted["session"]["state"] == "planned", || "the session was not planned".into())?;
+    let reminders = items(&accepted, "reminders")?.len();
+    line("Ana asks   for one more session; Cleo (front desk) sees that, not her note, and offers two times.");
+    line(format!(
+        "Ana takes  the second, {}: planned with Bo, with {reminders} reminders\n",
+        local(&cast.zone, times[1])
+    ));
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! The numbers in our own forms from which a flag is raised. Nobody but the clinic's clinicians can say that they are
+//! The numbers from which a flag is raised, where no published scale says them: those of our own forms, and on every form
+//! how much worse than before is worse. Nobody but the clinic's clinicians can say that they are
 //! right for its patients, so they are silent until one of them signs, and again when the forms change.
 
 use std::sync::LazyLock;
@@ -14,11 +15,11 @@ use crate::{
     audit::Event,
     db::WriteTx,
     error::{ApiError, ApiResult},
-    measures::{catalogue::own_forms, scoring::has_threshold},
+    measures::{catalogue::embedded_forms, scoring::waits_for_signature},
     validate::{Checks, Validate},
 };
 
-/// A rule of one of our own forms that waits for a signature.
+/// A rule that waits for a signature.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FormThreshold {
     #[schema(example = "post-session-check")]
@@ -72,8 +73,8 @@ impl Validate for FormThresholdsSignature {
 
 /// What there is to sign.
 static CONTENT: LazyLock<String> = LazyLock::new(|| {
-    let with =
-        own_forms().filter(|measure| measure.safety_rules.iter().any(|rule| has_threshold(&rule.when)));
+    let with = embedded_forms()
+        .filter(|measure| measure.safety_rules.iter().any(|rule| waits_for_signature(measure, rule)));
     with.map(|measure| format!("{}@{}", measure.id, measure.version)).collect::<Vec<_>>().join(" ")
 });
 
@@ -83,8 +84,8 @@ pub fn signed(row: &clinics::Model) -> bool {
 }
 
 pub fn view(row: &clinics::Model) -> FormThresholds {
-    let items = own_forms().flat_map(|measure| {
-        let rules = measure.safety_rules.iter().filter(|rule| has_threshold(&rule.when));
+    let items = embedded_forms().flat_map(|measure| {
+        let rules = measure.safety_rules.iter().filter(|rule| waits_for_signature(measure, rule));
         rules.map(|rule| FormThreshold {
             measure_id: measure.id.clone(),
             rule_id: rule.id.clone(),

@@ -19,7 +19,7 @@ use super::{
     rules::{self, Draft},
 };
 use crate::{
-    consents,
+    care, consents,
     db::WriteTx,
     error::{ApiError, ApiResult},
     measures::{
@@ -186,7 +186,7 @@ pub async fn insert<'a>(
     patient: PatientId,
     key: &DataKey,
     id: MeasureResponseId,
-    (draft, own_thresholds_signed): (&'a Draft<'_>, bool),
+    (draft, thresholds_signed): (&'a Draft<'_>, bool),
 ) -> ApiResult<Vec<&'a SafetyRule>> {
     let (measure, outcome) = (draft.measure, &draft.outcome);
     if let Some(assignment) = draft.assignment_id {
@@ -200,7 +200,7 @@ pub async fn insert<'a>(
         previous: &previous,
         baseline: &baseline,
         before: &before,
-        own_thresholds_signed,
+        thresholds_signed,
     };
     let rules = fired(measure, &facts);
     let flags: Vec<&str> = rules.iter().map(|rule| rule.id.as_str()).collect();
@@ -257,6 +257,7 @@ async fn raise_alerts(
         .collect();
     if !rows.is_empty() {
         alerts::Entity::insert_many(rows).exec_without_returning(tx.conn()).await?;
+        care::changed_for_team(tx.conn(), patient).await?;
     }
     Ok(())
 }

@@ -17,24 +17,37 @@ pub struct Facts<'a> {
     pub baseline: &'a BTreeMap<String, f64>,
     /// Answers of the forms before this one, the last first.
     pub before: &'a [Answers],
-    /// Whether a clinician of the clinic has signed the thresholds of our own forms. Those of published scales hold
-    /// without.
-    pub own_thresholds_signed: bool,
+    /// Whether a clinician of the clinic has signed the thresholds that wait for it.
+    pub thresholds_signed: bool,
 }
 
 /// Every rule that holds, the gravest first.
 pub fn fired<'a>(measure: &'a Measure, facts: &Facts) -> Vec<&'a SafetyRule> {
-    let on = |rule: &&SafetyRule| {
-        measure.kind == Kind::ValidatedScale || facts.own_thresholds_signed || !has_threshold(&rule.when)
-    };
+    let on = |rule: &&SafetyRule| facts.thresholds_signed || !waits_for_signature(measure, rule);
     let rules = measure.safety_rules.iter().filter(on);
     let mut fired: Vec<&SafetyRule> = rules.filter(|rule| holds(measure, &rule.when, facts)).collect();
     fired.sort_by_key(|rule| std::cmp::Reverse(rule.level));
     fired
 }
 
+/// Whether a rule is silent until the clinic's clinicians have signed it: how much worse is worse, on every form, and
+/// the limits of our own forms. The bands of published scales need no signature.
+pub fn waits_for_signature(measure: &Measure, rule: &SafetyRule) -> bool {
+    has_change(&rule.when) || measure.kind != Kind::ValidatedScale && has_threshold(&rule.when)
+}
+
+fn has_change(condition: &Condition) -> bool {
+    match condition {
+        Condition::Change(_) => true,
+        Condition::Consecutive(rule) => has_change(&rule.of),
+        Condition::Any(any) => any.any.iter().any(has_change),
+        Condition::All(all) => all.all.iter().any(has_change),
+        Condition::Item(_) | Condition::Includes(_) | Condition::Score(_) => false,
+    }
+}
+
 /// A limit on a number that somebody chose; a plain yes, no or ticked box is what the patient said.
-pub fn has_threshold(condition: &Condition) -> bool {
+fn has_threshold(condition: &Condition) -> bool {
     match condition {
         Condition::Item(item) => matches!(item.value, Operand::Number(_)),
         Condition::Includes(_) => false,

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use change::{Change, Direction as ChangeDirection, Earlier, change};
-pub use flags::{Facts, Shown, fired, has_threshold, shown, worst_of_each_flag};
+pub use flags::{Facts, Shown, fired, shown, waits_for_signature, worst_of_each_flag};
 
 use super::definition::{Measure, Method, Score};
 

@@ -8,13 +8,22 @@ use std::{
 };
 
 use chrono::{DateTime, Duration, Utc};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 use uuid::Uuid;
 
 use super::answer::{FaultKind, Outcome};
 
 /// Origins remembered at most.
 const MOST_ORIGINS: usize = 1_024;
+/// How often one that waits for a place looks whether the origin still moves.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(250);
+/// A full origin that gave no place back for so long stands still.
+const STANDS_STILL: std::time::Duration = std::time::Duration::from_secs(1);
+/// Longest wait at an origin that moves, but slowly.
+const MOST_WAIT: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// When a breaker opens, and for how long.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +69,12 @@ impl Breakers {
     /// Until when nothing may be sent to this origin; none if it may.
     pub fn open_until(&self, origin: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.lock().get(origin)?.open_until.filter(|until| now < *until)
+    }
+
+    /// How many origins nothing may be sent to.
+    pub fn open(&self, now: DateTime<Utc>) -> usize {
+        let is_open = |refusals: &&Refusals| refusals.open_until.is_some_and(|until| now < until);
+        self.lock().values().filter(is_open).count()
     }
 
     /// Takes note of how an attempt for a subscription ended. True if that opened the breaker, which happens
@@ -122,16 +137,43 @@ impl Breakers {
 }
 
 /// A place among the requests under way to an origin, given back when dropped.
-#[derive(Debug)]
 pub struct Slot {
     _permit: Option<OwnedSemaphorePermit>,
+    places: Arc<Places>,
+    place: usize,
+}
+
+impl Slot {
+    /// How many others were under way to this origin when it was taken.
+    pub fn place(&self) -> usize {
+        self.place
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        *self.places.freed() = Instant::now();
+    }
+}
+
+/// The places at one origin.
+struct Places {
+    semaphore: Arc<Semaphore>,
+    // When one was given back last.
+    freed: Mutex<Instant>,
+}
+
+impl Places {
+    fn freed(&self) -> MutexGuard<'_, Instant> {
+        self.freed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Bounds the requests under way to each origin.
 pub struct OriginSlots {
     per_origin: usize,
     // Weak, so that an origin without requests under way leaves nothing but its name behind.
-    origins: Mutex<HashMap<String, Weak<Semaphore>>>,
+    origins: Mutex<HashMap<String, Weak<Places>>>,
 }
 
 impl OriginSlots {
@@ -140,25 +182,49 @@ impl OriginSlots {
         Self { per_origin: per_origin.clamp(1, Semaphore::MAX_PERMITS), origins: Mutex::default() }
     }
 
-    /// Waits for a place. Only requests to the same origin are waited for.
-    pub async fn enter(&self, origin: &str) -> Slot {
-        let semaphore = self.semaphore(origin);
-        // The semaphore is never closed, so there is always a permit in the end.
-        Slot { _permit: semaphore.acquire_owned().await.ok() }
+    /// Waits for a place; only requests to the same origin are waited for. Nobody queues at an origin that stands still,
+    /// or for long at one that is slow, because what waits there keeps others from being sent. Nothing if there was no
+    /// place, or if `give_up` came first.
+    pub async fn enter(&self, origin: &str, give_up: impl Future<Output = ()>) -> Option<Slot> {
+        let places = self.places(origin);
+        let begun = Instant::now();
+        let mut permit = std::pin::pin!(places.semaphore.clone().acquire_owned());
+        let mut give_up = std::pin::pin!(give_up);
+        loop {
+            tokio::select! {
+                biased;
+                permit = &mut permit => {
+                    let place = self.per_origin.saturating_sub(places.semaphore.available_permits() + 1);
+                    return Some(Slot { _permit: permit.ok(), places: places.clone(), place });
+                }
+                () = &mut give_up => return None,
+                () = look() => {}
+            }
+            let still = places.freed().elapsed() >= STANDS_STILL;
+            if still || begun.elapsed() >= MOST_WAIT {
+                return None;
+            }
+        }
     }
 
-    fn semaphore(&self, origin: &str) -> Arc<Semaphore> {
+    fn places(&self, origin: &str) -> Arc<Places> {
         let mut origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(semaphore) = origins.get(origin).and_then(Weak::upgrade) {
-            return semaphore;
+        if let Some(places) = origins.get(origin).and_then(Weak::upgrade) {
+            return places;
         }
         if origins.len() >= MOST_ORIGINS {
-            origins.retain(|_, semaphore| semaphore.strong_count() > 0);
+            origins.retain(|_, places| places.strong_count() > 0);
         }
         let semaphore = Arc::new(Semaphore::new(self.per_origin));
-        origins.insert(origin.to_owned(), Arc::downgrade(&semaphore));
-        semaphore
+        let places = Arc::new(Places { semaphore, freed: Mutex::new(Instant::now()) });
+        origins.insert(origin.to_owned(), Arc::downgrade(&places));
+        places
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long somebody waits, in real time")]
+async fn look() {
+    tokio::time::sleep(LOOK).await;
 }
 
 #[cfg(test)]
@@ -169,6 +235,10 @@ mod tests {
 
     const ONE: &str = "https://one.example";
     const REFUSED: Outcome = Outcome::OurFault { status: Some(403), why: FaultKind::Refused };
+
+    async fn enter(slots: &OriginSlots, origin: &str) -> Option<Slot> {
+        slots.enter(origin, std::future::pending()).await
+    }
 
     fn at(minute: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_900_000_000 + minute * 60, 0).unwrap()
@@ -191,6 +261,7 @@ mod tests {
         assert_eq!(breakers.open_until(ONE, at(9)), Some(at(10)));
         assert_eq!(breakers.open_until(ONE, at(10)), None);
         assert_eq!(breakers.open_until("https://two.example", at(0)), None);
+        assert_eq!([9, 10].map(|minute| breakers.open(at(minute))), [1, 0]);
         assert_eq!([1, 2, 3].map(|subscription| refuse(&breakers, subscription, 11)), [false, false, true]);
         assert_eq!(breakers.open_until(ONE, at(12)), Some(at(21)));
     }
@@ -252,22 +323,34 @@ mod tests {
     #[tokio::test]
     async fn a_full_origin_makes_only_its_own_requests_wait() {
         let slots = OriginSlots::new(2);
-        let first = slots.enter(ONE).await;
-        let _second = slots.enter(ONE).await;
-        assert!(slots.enter(ONE).now_or_never().is_none());
-        assert!(slots.enter("https://two.example").now_or_never().is_some());
+        let first = enter(&slots, ONE).await;
+        let _second = enter(&slots, ONE).await;
+        assert!(enter(&slots, ONE).now_or_never().is_none());
+        assert!(enter(&slots, "https://two.example").now_or_never().is_some());
         drop(first);
-        assert!(slots.enter(ONE).now_or_never().is_some());
+        assert!(enter(&slots, ONE).now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn nobody_queues_at_an_origin_that_stands_still() {
+        let slots = OriginSlots::new(1);
+        let held = enter(&slots, ONE).await;
+        let begun = Instant::now();
+        assert!(enter(&slots, ONE).await.is_none());
+        assert!(begun.elapsed() >= STANDS_STILL, "it may only have been slow");
+        drop(held);
+        let _held = enter(&slots, ONE).await;
+        assert!(slots.enter(ONE, async {}).await.is_none(), "whoever gives up does not wait");
     }
 
     #[tokio::test]
     async fn origins_without_requests_are_forgotten() {
         let slots = OriginSlots::new(0);
-        let _held = slots.enter(ONE).await;
+        let _held = enter(&slots, ONE).await;
         for number in 0..MOST_ORIGINS * 3 {
-            slots.enter(&format!("https://{number}.example")).await;
+            enter(&slots, &format!("https://{number}.example")).await;
         }
         assert!(slots.origins.lock().unwrap().len() <= MOST_ORIGINS);
-        assert!(slots.enter(ONE).now_or_never().is_none());
+        assert!(enter(&slots, ONE).now_or_never().is_none());
     }
 }

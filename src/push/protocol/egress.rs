@@ -4,8 +4,11 @@
 //! before its answer is believed.
 
 use std::{
+    future::Future,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    pin::Pin,
+    sync::Arc,
 };
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -106,29 +109,52 @@ impl AddressFilter {
     }
 }
 
-/// The operating system's resolver, giving out permitted addresses only.
+/// A question to name servers under way.
+pub type Finding<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>>;
+
+/// Where addresses of names come from.
+pub trait Names: Send + Sync {
+    /// All addresses of a host, each with port 0.
+    fn find<'a>(&'a self, host: &'a str) -> Finding<'a>;
+}
+
+/// The operating system's resolver.
 #[derive(Debug, Clone, Copy)]
+pub struct SystemNames;
+
+impl Names for SystemNames {
+    fn find<'a>(&'a self, host: &'a str) -> Finding<'a> {
+        Box::pin(async move { Ok(tokio::net::lookup_host((host, 0)).await?.collect()) })
+    }
+}
+
+/// Gives out permitted addresses only. What it gives out is what is connected to: a name is not resolved again in
+/// between.
+#[derive(Clone)]
 pub struct GuardedResolver {
     filter: AddressFilter,
+    names: Arc<dyn Names>,
 }
 
 impl GuardedResolver {
     /// A resolver behind this filter.
-    pub fn new(filter: AddressFilter) -> Self {
-        Self { filter }
+    pub fn new(filter: AddressFilter, names: Arc<dyn Names>) -> Self {
+        Self { filter, names }
     }
 
     /// The permitted addresses of a host, each with port 0. Fails with [`NotPublic`] inside the error when
     /// there is none.
-    pub async fn lookup(self, host: &str) -> io::Result<Vec<SocketAddr>> {
-        let found = tokio::net::lookup_host((host, 0)).await?;
-        self.filter.keep(found).map_err(|error| io::Error::new(io::ErrorKind::PermissionDenied, error))
+    pub async fn lookup(&self, host: &str) -> io::Result<Vec<SocketAddr>> {
+        let found = self.names.find(host).await?;
+        self.filter
+            .keep(found.into_iter())
+            .map_err(|error| io::Error::new(io::ErrorKind::PermissionDenied, error))
     }
 }
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let resolver = *self;
+        let resolver = self.clone();
         Box::pin(async move {
             let addresses = resolver.lookup(name.as_str()).await?;
             Ok(Box::new(addresses.into_iter()) as Addrs)
@@ -284,11 +310,11 @@ mod tests {
     #[tokio::test]
     async fn a_name_that_resolves_to_loopback_is_refused() {
         let localhost = || Name::from_str("localhost").unwrap();
-        let closed = GuardedResolver::new(AddressFilter::new(false));
+        let closed = GuardedResolver::new(AddressFilter::new(false), Arc::new(SystemNames));
         let error = closed.resolve(localhost()).await.err().unwrap();
         let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref).unwrap();
         assert!(inner.is::<NotPublic>());
-        let open = GuardedResolver::new(AddressFilter::new(true));
+        let open = GuardedResolver::new(AddressFilter::new(true), Arc::new(SystemNames));
         assert!(open.resolve(localhost()).await.unwrap().all(|address| address.ip().is_loopback()));
     }
 }

@@ -15,7 +15,7 @@ pub mod vapid;
 
 pub use answer::{AttemptResult, FailureKind, FaultKind, Outcome, RetryKind, classify, retry_delay};
 pub use breaker::{BreakerPolicy, Breakers, OriginSlots};
-pub use egress::{AddressFilter, GuardedResolver, is_public};
+pub use egress::{AddressFilter, Finding, GuardedResolver, Names, SystemNames, is_public};
 pub use endpoint::{BadHostRule, Endpoint, EndpointError, EndpointPolicy, check_endpoint};
 pub use keys::{DeviceKeys, KeyError, check_keys};
 pub use payload::{CLEAR_BYTES, PayloadBuilder, PayloadError, PushMessage, PushText, topic};

@@ -120,6 +120,11 @@ impl PayloadBuilder {
         Ok(json)
     }
 
+    /// Where a notification leads: its own page in the app, as an absolute URL.
+    pub fn navigate(&self, path: &str) -> Result<String, PayloadError> {
+        self.target(path).map(String::from)
+    }
+
     /// The absolute URL of a path, which may not lead out of the app.
     fn target(&self, path: &str) -> Result<Url, PayloadError> {
         // The leading dot keeps `//host` and `scheme:` from being read as anything but a path.

@@ -1,8 +1,18 @@
 //! Posting a sealed message to a push service (RFC 8030 section 5). The peer is a stranger: it is given little time, little of its
 //! answer is read, and it cannot send us elsewhere.
 
-use std::{error::Error, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
+use moka::sync::Cache;
 use reqwest::{
     Client, Response,
     header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
@@ -12,7 +22,7 @@ use web_push::{Urgency, WebPushMessage, WebPushPayload, request_builder::build_r
 
 use super::{
     answer::{AttemptResult, FailureKind},
-    egress::{AddressFilter, GuardedResolver, NotPublic},
+    egress::{AddressFilter, GuardedResolver, Names, NotPublic, SystemNames},
     endpoint::Endpoint,
 };
 
@@ -24,6 +34,14 @@ const ANSWER_BYTES: usize = 4_096;
 const DRAIN: Duration = Duration::from_secs(1);
 const MOST_HEADERS: usize = 64;
 const MOST_HEADER_BYTES: u32 = 16 * 1_024;
+/// Requests under way on one connection. HTTP/2 servers permit a hundred or more.
+const PER_CONNECTION: usize = 64;
+/// So long the first request of a connection is given to open it, before others open their own.
+const HEAD_START: Duration = Duration::from_millis(250);
+/// After so long without a request a connection is closed.
+const IDLE: Duration = Duration::from_secs(60);
+/// Connections remembered as open at most.
+const MOST_OPEN: u64 = 4_096;
 /// A longer `Retry-After` is neither a number nor a date.
 const RETRY_AFTER_BYTES: usize = 64;
 
@@ -40,6 +58,8 @@ pub struct PushRequest {
     pub topic: Option<String>,
     /// `vapid t=…, k=…`.
     pub authorization: Arc<str>,
+    /// Which of the requests under way to this origin it is, counted from 0: so many share one connection.
+    pub place: usize,
 }
 
 /// An attempt under way.
@@ -60,6 +80,8 @@ pub struct TransportOptions {
     pub total_timeout: Duration,
     /// Opens loopback, there also over http. For development only.
     pub allow_loopback: bool,
+    /// Requests under way to one origin at most.
+    pub per_origin: usize,
 }
 
 impl Default for TransportOptions {
@@ -68,6 +90,7 @@ impl Default for TransportOptions {
             connect_timeout: Duration::from_secs(3),
             total_timeout: Duration::from_secs(10),
             allow_loopback: false,
+            per_origin: PER_CONNECTION,
         }
     }
 }
@@ -77,9 +100,21 @@ impl Default for TransportOptions {
 #[error("the HTTP client for push services could not be set up; check the system's CA certificates")]
 pub struct TransportError;
 
-/// Posts over HTTP/2 or HTTP/1.1 with TLS.
+/// Whether a connection is open, or was tried.
+#[derive(Default)]
+struct Opening {
+    tried: AtomicBool,
+    first: tokio::sync::Mutex<()>,
+}
+
+/// Posts over HTTP/2 or HTTP/1.1 with TLS. An HTTP/2 client keeps one connection for each origin, so there are as many
+/// clients as it takes for all requests that may be under way to one.
 pub struct HttpTransport {
-    client: Client,
+    // The first is made at the start, the others when they are needed.
+    first: Client,
+    further: Vec<OnceLock<Client>>,
+    make: Box<dyn Fn() -> reqwest::ClientBuilder + Send + Sync>,
+    opened: Cache<(String, usize), Arc<Opening>>,
     filter: AddressFilter,
     clear_loopback: bool,
     total_timeout: Duration,
@@ -88,13 +123,39 @@ pub struct HttpTransport {
 impl HttpTransport {
     /// A transport with a connection pool of its own.
     pub fn new(options: TransportOptions) -> Result<Self, TransportError> {
+        Self::with_names(options, Arc::new(SystemNames))
+    }
+
+    /// The same with another source of addresses.
+    pub fn with_names(options: TransportOptions, names: Arc<dyn Names>) -> Result<Self, TransportError> {
         let filter = AddressFilter::new(options.allow_loopback);
+        let resolver = GuardedResolver::new(filter, names);
+        Self::of(options, filter, move || client(&options, resolver.clone()))
+    }
+
+    fn of(
+        options: TransportOptions,
+        filter: AddressFilter,
+        make: impl Fn() -> reqwest::ClientBuilder + Send + Sync + 'static,
+    ) -> Result<Self, TransportError> {
+        let connections = options.per_origin.div_ceil(PER_CONNECTION).max(1);
         Ok(Self {
-            client: client(&options, filter)?,
+            first: make().build().map_err(|_| TransportError)?,
+            further: (1..connections).map(|_| OnceLock::new()).collect(),
+            make: Box::new(make),
+            opened: Cache::builder().max_capacity(MOST_OPEN).time_to_idle(IDLE).build(),
             filter,
             clear_loopback: options.allow_loopback,
             total_timeout: options.total_timeout,
         })
+    }
+
+    fn client(&self, connection: usize) -> &Client {
+        let made = || (self.make)().build().unwrap_or_else(|_| self.first.clone());
+        match connection.checked_sub(1) {
+            Some(number) => self.further[number].get_or_init(made),
+            None => &self.first,
+        }
     }
 
     async fn attempt(&self, request: PushRequest) -> AttemptResult {
@@ -104,6 +165,9 @@ impl HttpTransport {
             return AttemptResult::Failed(FailureKind::Blocked);
         }
         let url = url.clone();
+        let connection = (request.place / PER_CONNECTION).min(self.further.len());
+        let client = self.client(connection);
+        let opening = self.opened.get_with((request.endpoint.origin().to_owned(), connection), Arc::default);
         let Some((headers, body)) = build(request) else {
             return AttemptResult::Failed(FailureKind::Unbuildable);
         };
@@ -111,7 +175,8 @@ impl HttpTransport {
         // message into one that is sent again.
         let mut answer = None;
         let exchange = async {
-            let sent = self.client.post(url).headers(headers).body(body).send().await;
+            let first = opening.first().await;
+            let sent = client.post(url).headers(headers).body(body).send().await;
             match sent {
                 Err(error) => answer = Some(AttemptResult::Failed(kind(&error))),
                 Ok(response) if !self.filter.permits_peer(response.remote_addr()) => {
@@ -119,6 +184,7 @@ impl HttpTransport {
                 }
                 Ok(response) => {
                     answer = Some(answered(&response));
+                    drop(first);
                     drain(response).await;
                 }
             }
@@ -129,15 +195,41 @@ impl HttpTransport {
     }
 }
 
+impl Opening {
+    /// The first request on a connection goes alone, so that those behind it find it open. What is not open soon is
+    /// not waited for.
+    async fn first(&self) -> First<'_> {
+        if self.tried.load(Ordering::Relaxed) {
+            return First { opening: self, alone: None };
+        }
+        let alone = tokio::time::timeout(HEAD_START, self.first.lock()).await.ok();
+        let needed = !self.tried.load(Ordering::Relaxed);
+        First { opening: self, alone: alone.filter(|_| needed) }
+    }
+}
+
+/// Held until an answer begins, or there is none.
+struct First<'a> {
+    opening: &'a Opening,
+    #[cfg_attr(not(test), expect(dead_code, reason = "held, and let go when dropped"))]
+    alone: Option<tokio::sync::MutexGuard<'a, ()>>,
+}
+
+impl Drop for First<'_> {
+    fn drop(&mut self) {
+        self.opening.tried.store(true, Ordering::Relaxed);
+    }
+}
+
 impl Transport for HttpTransport {
     fn post(&self, request: PushRequest) -> Sending<'_> {
         Box::pin(self.attempt(request))
     }
 }
 
-fn client(options: &TransportOptions, filter: AddressFilter) -> Result<Client, TransportError> {
+fn client(options: &TransportOptions, resolver: GuardedResolver) -> reqwest::ClientBuilder {
     Client::builder()
-        .dns_resolver(GuardedResolver::new(filter))
+        .dns_resolver(resolver)
         .redirect(redirect::Policy::none())
         .no_proxy()
         .referer(false)
@@ -151,15 +243,13 @@ fn client(options: &TransportOptions, filter: AddressFilter) -> Result<Client, T
         .http2_keep_alive_interval(Duration::from_secs(20))
         .http2_keep_alive_timeout(Duration::from_secs(5))
         .pool_max_idle_per_host(8)
-        .pool_idle_timeout(Duration::from_secs(60))
-        .build()
-        .map_err(|_| TransportError)
+        .pool_idle_timeout(IDLE)
 }
 
 /// Headers and body as the `web-push` crate builds them; nothing if one of the texts cannot be a header, which
 /// the crate would answer with a panic. The crate is on an older `http`, so the headers are carried over.
 fn build(request: PushRequest) -> Option<(HeaderMap, Vec<u8>)> {
-    let PushRequest { endpoint, mut payload, ttl_seconds, urgency, topic, authorization } = request;
+    let PushRequest { endpoint, mut payload, ttl_seconds, urgency, topic, authorization, place: _ } = request;
     if topic.as_ref().is_some_and(|topic| !is_topic(topic)) || HeaderValue::from_str(&authorization).is_err()
     {
         return None;
@@ -187,7 +277,7 @@ fn is_topic(text: &str) -> bool {
     text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
-fn answered(response: &Response) -> AttemptResult {
+pub(in crate::push) fn answered(response: &Response) -> AttemptResult {
     let retry_after = response
         .headers()
         .get(RETRY_AFTER)
@@ -213,7 +303,7 @@ async fn drain(mut response: Response) -> usize {
 }
 
 /// What went wrong, without where.
-fn kind(error: &reqwest::Error) -> FailureKind {
+pub(in crate::push) fn kind(error: &reqwest::Error) -> FailureKind {
     if is_blocked(error) {
         FailureKind::Blocked
     } else if error.is_timeout() {

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Mutex};
 
+use futures_util::FutureExt;
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -20,11 +21,11 @@ use crate::{
     },
 };
 
-const SHORT: Duration = Duration::from_millis(400);
+const SHORT: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 fn options() -> TransportOptions {
-    TransportOptions { connect_timeout: SHORT, total_timeout: SHORT, allow_loopback: true }
+    TransportOptions { connect_timeout: SHORT, total_timeout: SHORT, allow_loopback: true, per_origin: 8 }
 }
 
 fn endpoint(text: &str) -> Endpoint {
@@ -43,6 +44,7 @@ fn request(endpoint: Endpoint) -> PushRequest {
         urgency: Urgency::Normal,
         topic: None,
         authorization: "vapid t=t, k=k".into(),
+        place: 0,
     }
 }
 
@@ -67,6 +69,7 @@ fn complete(device: &DeviceSubscription, signer: &VapidSigner, body: &str) -> Pu
         urgency: Urgency::High,
         topic: Some(topic(b"key", id)),
         authorization,
+        place: 0,
     }
 }
 
@@ -320,4 +323,57 @@ async fn a_push_reaches_its_service() {
     let service = Raw::start("HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n", None).await;
     assert_eq!(service.post(&HttpTransport::new(options()).unwrap()).await, answered(201));
     assert_eq!(*service.connections.lock().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn many_are_under_way_on_few_connections_and_go_over_http_2() {
+    const AT_ONCE: usize = 150;
+    let connections = Arc::new(Mutex::new(0));
+    let counted = connections.clone();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let listener = axum::serve::ListenerExt::tap_io(listener, move |_| *counted.lock().unwrap() += 1);
+    // Nobody is answered before all are under way.
+    let all = Arc::new(tokio::sync::Barrier::new(AT_ONCE));
+    let answer = move |version: axum::http::Version| {
+        let all = all.clone();
+        async move {
+            all.wait().await;
+            let status = if version == axum::http::Version::HTTP_2 { 201 } else { 505 };
+            axum::http::StatusCode::from_u16(status).unwrap()
+        }
+    };
+    let router = axum::Router::new().fallback(answer);
+    let server = tokio::spawn(async move { axum::serve(listener, router).await });
+
+    let options = TransportOptions { total_timeout: PATIENCE, per_origin: 256, ..options() };
+    let filter = AddressFilter::new(true);
+    let resolver = GuardedResolver::new(filter, Arc::new(SystemNames));
+    // Without TLS nothing negotiates HTTP/2, so it is agreed on beforehand.
+    let transport = HttpTransport::of(options, filter, move || {
+        client(&options, resolver.clone()).http2_prior_knowledge()
+    })
+    .unwrap();
+    let post = |place| {
+        let endpoint = endpoint(&format!("http://{address}/{place}"));
+        transport.post(PushRequest { place, ..request(endpoint) })
+    };
+    let answers = futures_util::future::join_all((0..AT_ONCE).map(post)).await;
+    assert!(answers.iter().all(|answer| *answer == answered(201)), "{answers:?}");
+    assert_eq!(*connections.lock().unwrap(), AT_ONCE.div_ceil(PER_CONNECTION));
+    server.abort();
+}
+
+#[tokio::test]
+async fn the_first_request_of_a_connection_goes_alone() {
+    let opening = Opening::default();
+    let first = opening.first().await;
+    assert!(opening.first().now_or_never().is_none(), "the second did not wait");
+    drop(first);
+    let others = [opening.first().now_or_never(), opening.first().now_or_never()];
+    assert!(others.iter().all(|other| other.as_ref().is_some_and(|other| other.alone.is_none())));
+    let stuck = Opening::default();
+    let _first = stuck.first().await;
+    // Nobody waits for ever for one that hangs.
+    assert!(stuck.first().await.alone.is_none());
 }

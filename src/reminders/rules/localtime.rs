@@ -218,10 +218,38 @@ impl IsoDuration {
         TimeDelta::try_seconds(self.seconds).unwrap_or_default()
     }
 
+    /// The most exact time it can stand for, whatever its sign; a month counts as 31 days.
+    pub fn longest(self) -> TimeDelta {
+        let days = i64::from(self.months.abs()) * 31 + i64::from(self.days.abs());
+        TimeDelta::try_days(days).unwrap_or_default() + self.time_part().abs()
+    }
+
     /// Move a local date-time by the calendar part alone; the time of day stays.
     pub fn shift_date_part(self, local: civil::DateTime) -> civil::DateTime {
         let span = Span::new().try_months(self.months).and_then(|span| span.try_days(self.days));
         span.and_then(|span| local.checked_add(span)).unwrap_or(local)
+    }
+}
+
+impl fmt::Display for IsoDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.seconds.abs();
+        f.write_str(if self.is_negative() { "-P" } else { "P" })?;
+        for (amount, unit) in [(self.months.abs(), 'M'), (self.days.abs(), 'D')] {
+            if amount != 0 {
+                write!(f, "{amount}{unit}")?;
+            }
+        }
+        if seconds == 0 {
+            return f.write_str(if self.has_date_part() { "" } else { "T0S" });
+        }
+        f.write_str("T")?;
+        for (amount, unit) in [(seconds / 3_600, 'H'), (seconds / 60 % 60, 'M'), (seconds % 60, 'S')] {
+            if amount != 0 {
+                write!(f, "{amount}{unit}")?;
+            }
+        }
+        Ok(())
     }
 }
 

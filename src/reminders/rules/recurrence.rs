@@ -178,6 +178,17 @@ impl Recurrence {
         }
     }
 
+    /// The time of day it fires at, if it is a single one by its kind.
+    pub fn time(&self) -> Option<LocalTime> {
+        match self {
+            Self::Daily { time }
+            | Self::Weekdays { time }
+            | Self::Weekly { time, .. }
+            | Self::EveryNDays { time, .. } => Some(*time),
+            Self::Cron { .. } => None,
+        }
+    }
+
     /// The first occurrence due strictly after an instant, or `None` when the rule has no more.
     ///
     /// A local date that does not exist in the zone has none: Pacific/Apia went from 2011-12-29 to 2011-12-31, and

@@ -22,6 +22,8 @@ pub const DEFAULT_SPREAD: Duration = Duration::from_secs(4 * 60);
 #[derive(Debug, Clone, Copy)]
 pub struct RecurringFacts<'a> {
     pub rule_id: Uuid,
+    /// The recurring template of the content it came from.
+    pub template_id: Option<&'a str>,
     pub recurrence: &'a Recurrence,
     pub category: &'a str,
     pub priority: Priority,
@@ -29,6 +31,8 @@ pub struct RecurringFacts<'a> {
     pub served: Option<civil::DateTime>,
     /// Silent on the whole local day of a dosing session, also before it begins.
     pub skip_on_dosing_day: bool,
+    /// Every second occurrence after a served one is left out, see [`super::attention`].
+    pub halved: bool,
     /// From [`spread_offset`], for times the program chose. `None` for a time the patient set: 20:00 means 20:00.
     pub spread: Option<Duration>,
 }
@@ -44,8 +48,25 @@ pub fn plan_recurring(
     policy: &Policy,
     hush: &[HushWindow],
 ) -> Option<Planned> {
-    let occurrence = facts.recurrence.next_after_served(now, facts.served, zone)?;
-    Some(place(now, occurrence, facts, zone, policy, hush))
+    Some(place(now, next(now, facts, zone)?, facts, zone, policy, hush))
+}
+
+/// The occurrence that comes next. A halved rule leaves out the one right after the last that was served, and only that
+/// one, so that planning again gives the same.
+fn next(now: DateTime<Utc>, facts: &RecurringFacts<'_>, zone: &Zone) -> Option<Occurrence> {
+    let search = |after: DateTime<Utc>, served| facts.recurrence.next_after_served(after, served, zone);
+    let found = search(now, facts.served)?;
+    match left_out(facts, zone) {
+        Some(left_out) if left_out == found.local => search(now, Some(left_out)),
+        _ => Some(found),
+    }
+}
+
+/// The wall-clock time that a halved rule leaves out.
+fn left_out(facts: &RecurringFacts<'_>, zone: &Zone) -> Option<civil::DateTime> {
+    let served = facts.served.filter(|_| facts.halved)?;
+    let after = facts.recurrence.next_after_served(zone.instant(served), Some(served), zone)?;
+    Some(after.local)
 }
 
 /// The open row of a rule anew, after zone, policy, sessions or the rule itself changed: the same slot while the rule
@@ -62,7 +83,7 @@ pub fn replan_recurring(
     hush: &[HushWindow],
 ) -> Option<Planned> {
     let occurrence = Occurrence { local: open, due: zone.instant(open) };
-    let unserved = facts.served.is_none_or(|served| open > served);
+    let unserved = facts.served.is_none_or(|served| open > served) && left_out(facts, zone) != Some(open);
     // A slot still ahead needs no help: the search from now on finds it, or an earlier one of an edited rule.
     if unserved && occurrence.due <= now && facts.recurrence.has_slot(open, zone) {
         let again = place(now, occurrence, facts, zone, policy, hush);
@@ -116,7 +137,7 @@ fn place(
     let limit = due_at + RECURRING_FRESHNESS;
     Planned {
         slot: occurrence.slot(facts.rule_id),
-        template_id: None,
+        template_id: facts.template_id.map(str::to_owned),
         category: facts.category.to_owned(),
         priority: facts.priority,
         routine,

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::localtime::Zone;
 use super::planned::{Change, Planned, PlannedState};
 use super::policy::{Candidate, Decision, FRESH_AFTER_HUSH, HushWindow, Kind, Policy, Reason, decide};
-use crate::content::{Anchor, Priority, ReminderTemplate, Which, protocols};
+use crate::content::{Anchor, Priority, ReminderTemplate, Which};
 
 /// A session whose start moves by this much, or to another local date, is reminded of in full again.
 const NEW_PLACEMENT_AFTER: TimeDelta = TimeDelta::hours(12);
@@ -118,20 +118,8 @@ pub fn waits_for_record(template: &ReminderTemplate, facts: &SessionFacts, now: 
     template.anchor == Anchor::End && unrecorded && !safety && now - facts.ends_at >= RECORD_EXPECTED_WITHIN
 }
 
-/// The changes that bring a session's notifications in line with the content's templates.
-pub fn plan_session(
-    now: DateTime<Utc>,
-    facts: &SessionFacts,
-    zone: &Zone,
-    policy: &Policy,
-    existing: &[ExistingRow],
-) -> Vec<Change> {
-    let planner = Planner { now, facts, zone, policy };
-    planner.diff(&protocols().reminders, existing)
-}
-
-/// Like [`plan_session`], with a clinic's own edit of the templates.
-pub fn plan_session_with<'a>(
+/// The changes that bring a session's notifications in line with the templates that are on at its clinic.
+pub fn plan_session<'a>(
     templates: impl IntoIterator<Item = &'a ReminderTemplate>,
     now: DateTime<Utc>,
     facts: &SessionFacts,

@@ -2,9 +2,11 @@
 
 mod ledger;
 mod policy;
+mod properties;
 mod recurring;
 mod session;
 mod time;
+mod timeline;
 
 use chrono::{DateTime, Utc};
 

@@ -9,12 +9,15 @@ use aws_lc_rs::{
 use zeroize::Zeroizing;
 
 use super::{
-    IndexKey, KEK_FILE, Kek, KeyError, KeySet, SigningKey, VapidKey, disk, format, p256_v1, random_secret,
+    IndexKey, KEK_FILE, Kek, KeyError, KeySet, SigningKey, VAPID_FILE, VapidKey, disk, format, p256_v1,
+    random_secret,
 };
 use crate::config::Environment;
 
 const KEK_COMMENT: &str =
     "Key-encryption keys. Without them every sealed text is lost: keep a copy apart from the database.";
+const VAPID_COMMENT: &str =
+    "P-256 keys that push services know this server by. Removing one silences its subscriptions.";
 
 type Content = fn(Environment) -> Result<Zeroizing<String>, KeyError>;
 
@@ -90,6 +93,39 @@ pub fn remove_kek(file: &Path, kid: &str) -> Result<(), KeyError> {
     disk::replace(&target, &self::file(made_for, KEK_COMMENT, &parts))
 }
 
+/// What a rotation of the VAPID keys did.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RotatedVapid {
+    /// The new key's kid.
+    pub added: String,
+    /// Kids of keys that are gone.
+    pub removed: Vec<String>,
+}
+
+/// Adds a VAPID key to a file and makes it the one that new subscriptions use. Older keys stay while a subscription
+/// needs them, and the last one also without: a running server still offers it. Running servers take the file at their
+/// next start.
+///
+/// # Errors
+/// Whatever makes the file unusable as it is, and [`KeyError::Unwritable`].
+pub fn rotate_vapid(file: &Path, in_use: &[String]) -> Result<RotatedVapid, KeyError> {
+    let _held = disk::lock(disk::folder_of(file))?;
+    let target = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    let read = format::KeyFile::parse(VAPID_FILE, &disk::read_private(VAPID_FILE, &target)?)?;
+    let mut keys = read.vapid_keys(VAPID_FILE)?;
+    let last = keys.last().map(|key| key.kid.clone());
+    let needed = |kid: &String| in_use.contains(kid) || last.as_ref() == Some(kid);
+    let removed = keys.iter().map(|key| key.kid.clone()).filter(|kid| !needed(kid)).collect();
+    keys.retain(|key| needed(&key.kid));
+    keys.push(new_vapid_key()?);
+    let added = keys.last().map(|key| key.kid.clone()).unwrap_or_default();
+    let parts: Vec<Zeroizing<String>> =
+        keys.iter().map(|key| format::entry("vapid", &key.kid, "pkcs8", &key.pkcs8)).collect();
+    let made_for = if read.is_for_development() { Environment::Development } else { Environment::Production };
+    disk::replace(&target, &self::file(made_for, VAPID_COMMENT, &parts))?;
+    Ok(RotatedVapid { added, removed })
+}
+
 pub(super) fn key_set() -> Result<KeySet, KeyError> {
     Ok(KeySet {
         keks: vec![new_kek()?],
@@ -122,9 +158,7 @@ fn signing_file(made_for: Environment) -> Result<Zeroizing<String>, KeyError> {
 
 fn vapid_file(made_for: Environment) -> Result<Zeroizing<String>, KeyError> {
     let key = new_vapid_key()?;
-    let comment =
-        "P-256 keys that push services know this server by. Removing one silences its subscriptions.";
-    Ok(file(made_for, comment, &[format::entry("vapid", &key.kid, "pkcs8", &key.pkcs8)]))
+    Ok(file(made_for, VAPID_COMMENT, &[format::entry("vapid", &key.kid, "pkcs8", &key.pkcs8)]))
 }
 
 fn file(made_for: Environment, comment: &str, parts: &[Zeroizing<String>]) -> Zeroizing<String> {

@@ -18,7 +18,7 @@ mod generate;
 #[cfg(test)]
 mod tests;
 
-pub use generate::{append_kek, generate_missing, remove_kek};
+pub use generate::{RotatedVapid, append_kek, generate_missing, remove_kek, rotate_vapid};
 
 /// A key-encryption key: wraps the data keys.
 #[derive(Clone)]

@@ -280,3 +280,25 @@ fn keys_in_memory_are_whole() {
         (1, 1, 1, 1)
     );
 }
+
+#[test]
+fn rotated_vapid_keys_stay_while_they_are_needed() {
+    let folder = Folder::with_keys(Environment::Production);
+    let file = folder.0.join("keys/vapid.toml");
+    let kids = || -> Vec<String> {
+        let read = load(&folder.config(), Environment::Production).unwrap();
+        read.vapid.into_iter().map(|key| key.kid).collect()
+    };
+    let first = kids();
+    let second = rotate_vapid(&file, &first).unwrap();
+    assert_eq!((kids(), second.removed), (vec![first[0].clone(), second.added.clone()], vec![]));
+    // Nobody uses the first one any more; a running server may still offer the second.
+    let third = rotate_vapid(&file, &["vapid-elsewhere".to_owned()]).unwrap();
+    assert_eq!((kids(), third.removed), (vec![second.added, third.added], first));
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    // A file that cannot be read stays as it is.
+    folder.edit("vapid.toml", |text| text.replace("version = 1", "version = 9"));
+    let before = fs::read_to_string(&file).unwrap();
+    assert!(rotate_vapid(&file, &[]).is_err());
+    assert_eq!(fs::read_to_string(&file).unwrap(), before);
+}

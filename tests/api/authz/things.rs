@@ -3,7 +3,7 @@
 use afterglow::{care, db::Writing};
 use axum::http::Method;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 use entity::ids::{ClinicId, PatientId};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -102,7 +102,7 @@ impl World {
             "delete_device" => (device_of(&self.app.log_in("ana").await).await, Value::Null),
             "update_me" => (String::new(), json!({"locale": "en"})),
             "create_invitation" => (String::new(), json!({"kind": "patient"})),
-            "delete_invitation" => (
+            "delete_invitation" | "get_invitation_page" => (
                 id_of(&bo.post("/v1/invitations", &json!({"kind": "patient"})).await.expect(201)),
                 Value::Null,
             ),
@@ -149,6 +149,11 @@ impl World {
                 let path = format!("/v1/patients/{}/journal/entries/{entry}/comments", ana.id);
                 (id_of(&bo.post(&path, &json!({"text": "a word"})).await.expect(201)), Value::Null)
             }
+            "put_entry_review" => {
+                let entry = ana.entry("shared with Bo").await;
+                ana.share(&entry, bo, &json!({})).await.expect(200);
+                (entry, json!({"patient_id": ana.id, "revision": 1}))
+            }
             "put_journal_share" => (ana.entry("hers").await, json!({})),
             "delete_journal_share" | "get_shared_entry" | "list_shared_entries" => {
                 let entry = ana.entry("shared with Bo").await;
@@ -194,9 +199,53 @@ impl World {
             | "complete_session"
             | "cancel_session"
             | "mark_session_no_show" => (self.session().await, Value::Null),
+            "create_session_request" => {
+                self.app.execute("UPDATE session_requests SET state = 'withdrawn'", vec![]).await;
+                (String::new(), json!({"kind": "new", "note": "mornings are hard"}))
+            }
+            "get_session_request" | "withdraw_session_request" | "get_patient_session_request" => {
+                (self.request().await, Value::Null)
+            }
+            "offer_session" => {
+                self.clear_calendar().await;
+                let body = json!({"times": [self.next_week()], "kind": "integration", "member_id": bo.id});
+                (self.request().await, body)
+            }
+            "decline_session_request" => (self.request().await, json!({"message": "Please call us."})),
+            "accept_session_offer" => {
+                self.clear_calendar().await;
+                let (id, start) = (self.request().await, self.next_week());
+                let body = json!({"times": [start], "kind": "integration"});
+                let path = format!("/v1/sessions/requests/{id}/offer");
+                let offer = bo.request(Method::POST, &path).await.if_match(1).json(&body);
+                offer.send().await.expect(200);
+                self.app.execute("UPDATE session_requests SET version = 1", vec![]).await;
+                (id, json!({"starts_at": start}))
+            }
+            "put_session_administration" => (self.administered().await, administration(self.app.now())),
+            "get_session_administration"
+            | "list_session_administration_versions"
+            | "get_patient_administration"
+            | "list_patient_administration_versions" => (self.administered().await, Value::Null),
             "create_reminder" => (String::new(), reminder("09:00", true)),
             "get_reminder" | "delete_reminder" => (self.reminder(true).await, Value::Null),
             "update_reminder" => (self.reminder(false).await, json!({"title": "later"})),
+            "create_patient_reminder" => (String::new(), reminder("09:00", false)),
+            "update_patient_reminder" => (self.set_by_bo().await, json!({"title": "later"})),
+            "list_patient_reminders" | "delete_patient_reminder" => (self.set_by_bo().await, Value::Null),
+            "put_clinic_timeline" => {
+                self.app.execute("UPDATE clinics SET version = 1", vec![]).await;
+                (String::new(), json!({"edits": [{"template_id": "dosing-rest", "enabled": false}]}))
+            }
+            "snooze_notification" => {
+                ana.delete("/v1/me/pause").await.expect(204);
+                self.session().await;
+                let ledger = ana.get("/v1/notifications?limit=1").await.expect(200);
+                let id = id_of(&ledger["items"][0]);
+                let sql = "UPDATE notifications SET state = 'accepted' WHERE id = $1";
+                self.app.execute(sql, vec![id.parse::<Uuid>().unwrap().into()]).await;
+                (id, json!({"for": "PT30M"}))
+            }
             "mark_notification_opened" | "mark_notification_done" => {
                 self.session().await;
                 let ledger = ana.get("/v1/notifications?limit=1").await.expect(200);
@@ -350,10 +399,35 @@ impl World {
         id_of(&self.bo.schedule(&self.ana, "integration", self.app.now() + Duration::days(7)).await)
     }
 
+    /// Something that Ana asks for; what was asked before no longer waits.
+    async fn request(&self) -> String {
+        self.app.execute("UPDATE session_requests SET state = 'withdrawn'", vec![]).await;
+        id_of(&self.ana.post("/v1/sessions/requests", &json!({"kind": "new"})).await.expect(201))
+    }
+
+    /// A dosing session that has just begun; `If-Match: "1"` is its record's first version.
+    async fn administered(&self) -> String {
+        self.clear_calendar().await;
+        let id = id_of(&self.bo.schedule(&self.ana, "dosing", self.app.now()).await);
+        let mut record = administration(self.app.now());
+        record.as_object_mut().unwrap().remove("correction");
+        let path = format!("/v1/sessions/{id}/administration");
+        let mia = self.app.medical("mia").await;
+        mia.request(Method::PUT, &path).await.if_match(0).json(&record).send().await.expect(200);
+        id
+    }
+
     /// One reminder; those of earlier requests go, because nobody may have very many.
     async fn reminder(&self, active: bool) -> String {
         self.app.execute("DELETE FROM reminders WHERE patient_id = $1", vec![self.ana.id.into()]).await;
         id_of(&self.ana.post("/v1/reminders", &reminder("09:00", active)).await.expect(201))
+    }
+
+    /// One reminder that her therapist set.
+    async fn set_by_bo(&self) -> String {
+        self.app.execute("DELETE FROM reminders WHERE patient_id = $1", vec![self.ana.id.into()]).await;
+        let path = format!("/v1/patients/{}/reminders", self.ana.id);
+        id_of(&self.bo.post(&path, &reminder("09:00", false)).await.expect(201))
     }
 
     async fn keep_only_subscription(&self, id: &str) {
@@ -367,6 +441,15 @@ async fn device_of(person: &Person) -> String {
     let devices = person.get("/v1/auth/devices").await.expect(200);
     let items = devices["items"].as_array().unwrap();
     id_of(items.iter().find(|device| device["current"] == true).unwrap())
+}
+
+/// What was given, and that it corrects what was recorded before.
+pub fn administration(at: DateTime<Utc>) -> Value {
+    json!({
+        "route": "im", "substance": "ketamine", "doses": [{"amount": 60, "unit": "mg", "given_at": at}],
+        "vitals": [{"taken_at": at, "systolic": 128, "diastolic": 82, "pulse": 74}],
+        "events": [{"at": at, "what": "Nausea", "severity": "mild"}], "correction": "the pulse was 74",
+    })
 }
 
 fn reminder(time: &str, active: bool) -> Value {

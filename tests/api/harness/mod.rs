@@ -111,7 +111,13 @@ impl TestApp {
 
     /// Another process on the same database, with the same keys and the same clock.
     pub async fn beside(&self) -> Beside {
-        Beside { app: self.clone(), state: build(&self.store, &self.keys, self.clock.clone()).await }
+        self.beside_with(&self.keys, |_| ()).await
+    }
+
+    /// Another process on the same database, with other keys and settings.
+    pub async fn beside_with(&self, keys: &KeySet, change: impl FnOnce(&mut Config)) -> Beside {
+        let state = build_with(&self.store, keys, self.clock.clone(), change).await;
+        Beside { app: self.clone(), state }
     }
 
     pub fn engine(&self) -> Engine {
@@ -167,6 +173,15 @@ impl Beside {
 }
 
 async fn build(store: &Store, keys: &KeySet, clock: Arc<MockClock>) -> AppState {
+    build_with(store, keys, clock, |_| ()).await
+}
+
+async fn build_with(
+    store: &Store,
+    keys: &KeySet,
+    clock: Arc<MockClock>,
+    change: impl FnOnce(&mut Config),
+) -> AppState {
     let mut config = Config::development(store.folder());
     config.database.url = store.url().into();
     config.database.sqlite_synchronous = SqliteSynchronous::Normal;
@@ -176,5 +191,6 @@ async fn build(store: &Store, keys: &KeySet, clock: Arc<MockClock>) -> AppState 
     // So that a test can be the push service.
     config.push.allow_loopback = true;
     config.push.subject = "mailto:operations@example.org".into();
+    change(&mut config);
     AppState::build(config, keys, clock, Arc::new(SystemRandom)).await.unwrap()
 }

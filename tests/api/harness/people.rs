@@ -70,12 +70,27 @@ impl TestApp {
 
     /// A therapist of another clinic.
     pub async fn therapist_of(&self, clinic: &str, name: &str) -> Person {
+        self.staff_of(clinic, "therapist", name).await
+    }
+
+    /// Medical staff of the clinic everybody belongs to, who are no therapists.
+    pub async fn medical(&self, name: &str) -> Person {
+        self.staff_of(HOME, "medical", name).await
+    }
+
+    /// Whoever keeps the calendar of the clinic everybody belongs to.
+    pub async fn coordinator(&self, name: &str) -> Person {
+        self.staff_of(HOME, "coordinator", name).await
+    }
+
+    /// A member of staff with one capability.
+    pub async fn staff_of(&self, clinic: &str, capability: &str, name: &str) -> Person {
         if let Some(person) = self.known(name).await {
             return person;
         }
         let admin = self.admin_of(clinic).await;
-        let invitation =
-            json!({"kind": "staff", "capabilities": ["therapist"], "profession": "Psychotherapist"});
+        let profession = if capability == "therapist" { "Psychotherapist" } else { "Staff" };
+        let invitation = json!({"kind": "staff", "capabilities": [capability], "profession": profession});
         let person = self.join(&admin, &invitation, name).await;
         self.remember(person).await
     }

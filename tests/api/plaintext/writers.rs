@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::canaries::Canaries;
 use crate::{
     attachments::wav_of,
-    authz::subscription,
+    authz::{assign, subscription},
     harness::{Person, TestApp, registration},
 };
 
@@ -19,6 +19,8 @@ pub async fn write_everywhere(app: &TestApp) -> Canaries {
         let invitation =
             bo.post("/v1/invitations", &json!({"kind": "patient", "label": label})).await.expect(201);
         bo.get("/v1/invitations").await.expect(200);
+        let page = format!("/v1/invitations/{}/page", invitation["id"].as_str().unwrap());
+        assert_eq!(bo.get(&page).await.status, 200);
         let code = invitation["code"].as_str().unwrap();
         canaries.secret(code);
         canaries.secret(&code.replace('-', ""));
@@ -31,6 +33,8 @@ pub async fn write_everywhere(app: &TestApp) -> Canaries {
         safety_plan(&ana, &canaries, write).await;
         let day = i64::try_from(round).unwrap() + 7;
         intention(&ana, &bo, app.now() + Duration::days(day), &canaries, write).await;
+        requests(app, &ana, &bo, &canaries, write).await;
+        administration(app, &ana, &bo, &canaries, write).await;
         goals(&ana, &bo, &canaries, write).await;
         questionnaire(&ana, &bo, &canaries, write).await;
         plan_templates(app, &canaries, (i64::try_from(round).unwrap(), write)).await;
@@ -172,6 +176,51 @@ async fn intention(ana: &Person, bo: &Person, at: DateTime<Utc>, canaries: &Cana
     let patch = json!({"text": write(canaries, "SessionIntentionPatch/text"), "shared": true});
     ana.patch(&format!("/v1/sessions/{id}/intention"), 1, &patch).await.expect(200);
     bo.get(&format!("/v1/patients/{}/sessions/{id}/preparation", ana.id)).await.expect(200);
+}
+
+/// What is asked for, offered and declined.
+async fn requests(app: &TestApp, ana: &Person, bo: &Person, canaries: &Canaries, write: Write) {
+    let cleo = app.coordinator("cleo").await;
+    for answer in ["offer", "decline"] {
+        let body = json!({"kind": "new", "note": write(canaries, "SessionRequestCreate/note")});
+        let made = ana.post("/v1/sessions/requests", &body).await.expect(201);
+        let id = made["id"].as_str().unwrap();
+        let body = if answer == "offer" {
+            let message = write(canaries, "SessionOfferCreate/message");
+            json!({"times": [app.now() + Duration::days(40)], "kind": "group", "member_id": bo.id, "message": message})
+        } else {
+            json!({"message": write(canaries, "SessionRequestDecline/message")})
+        };
+        let path = format!("/v1/sessions/requests/{id}/{answer}");
+        let request = cleo.request(axum::http::Method::POST, &path).await;
+        request.if_match(1).json(&body).send().await.expect(200);
+        bo.get(&format!("/v1/clinic/session-requests/{id}")).await.expect(200);
+        ana.get(&format!("/v1/sessions/requests/{id}")).await.expect(200);
+    }
+    cleo.get("/v1/clinic/session-requests").await.expect(200);
+}
+
+async fn administration(app: &TestApp, ana: &Person, bo: &Person, canaries: &Canaries, write: Write) {
+    let mia = app.medical("mia").await;
+    assign(app, ana, &mia).await;
+    let session = bo.schedule(ana, "dosing", app.now()).await["id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/sessions/{session}/administration");
+    let mut record = crate::authz::administration(app.now());
+    record["substance"] = json!(write(canaries, "AdministrationRecord/substance"));
+    record["note"] = json!(write(canaries, "AdministrationRecord/note"));
+    record["events"][0]["what"] = json!(write(canaries, "AdverseEvent/what"));
+    record["events"][0]["measures"] = json!(write(canaries, "AdverseEvent/measures"));
+    record["correction"] = json!(write(canaries, "AdministrationRecord/correction"));
+    for version in [0, 1] {
+        let mut body = record.clone();
+        if version == 0 {
+            body.as_object_mut().unwrap().remove("correction");
+        }
+        let put = mia.request(axum::http::Method::PUT, &path).await.if_match(version).json(&body);
+        put.send().await.expect(200);
+    }
+    ana.get(&format!("{path}/versions")).await.expect(200);
+    bo.step(&format!("/v1/sessions/{session}/complete"), 1).await.expect(200);
 }
 
 async fn safety_plan(ana: &Person, canaries: &Canaries, write: Write) {

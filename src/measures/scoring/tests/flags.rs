@@ -18,7 +18,7 @@ fn rules_after(
     answers: &Answers,
     previous: Option<f64>,
     before: &[Answers],
-    own_thresholds_signed: bool,
+    thresholds_signed: bool,
 ) -> Vec<&'static str> {
     let measure = measure(id);
     let outcome = score(measure, answers);
@@ -31,7 +31,7 @@ fn rules_after(
         previous: &previous,
         baseline: &baseline,
         before,
-        own_thresholds_signed,
+        thresholds_signed,
     };
     fired(measure, &facts).into_iter().map(|rule| rule.id.as_str()).collect()
 }
@@ -88,8 +88,10 @@ fn worsening_needs_an_earlier_result_and_its_full_distance() {
         ("gad-2", "gad2", "11", None, &[]),
         ("gad-2", "gad2", "03", None, &["gad2-positive"]),
     ] {
-        let found = rules_after(id, &choices(prefix, answers), previous, &[], false);
-        assert_eq!(found, wanted, "{id} {answers} after {previous:?}");
+        let found = |signed| rules_after(id, &choices(prefix, answers), previous, &[], signed);
+        assert_eq!(found(true), wanted, "{id} {answers} after {previous:?}");
+        let unsigned: Vec<_> = wanted.iter().copied().filter(|rule| !rule.ends_with("-worse")).collect();
+        assert_eq!(found(false), unsigned, "how much is worse waits for a signature");
     }
 }
 

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::berlin;
+use crate::content::protocols;
 use crate::reminders::rules::planned::{Change, Planned, PlannedState};
 use crate::reminders::rules::policy::{Policy, Reason};
 use crate::reminders::rules::session::{ExistingRow, SessionFacts, plan_session};
@@ -19,7 +20,8 @@ pub(super) struct Ledger {
 impl Ledger {
     pub(super) fn plan(&mut self, now: DateTime<Utc>, facts: &SessionFacts) -> Vec<Change> {
         let existing: Vec<_> = self.rows.iter().map(|(row, _)| row.clone()).collect();
-        let changes = plan_session(now, facts, &berlin(), &Policy::default(), &existing);
+        let changes =
+            plan_session(&protocols().reminders, now, facts, &berlin(), &Policy::default(), &existing);
         for change in &changes {
             self.apply(change.clone());
         }

@@ -23,11 +23,13 @@ fn daily(time: &str) -> Recurrence {
 fn facts(recurrence: &Recurrence) -> RecurringFacts<'_> {
     RecurringFacts {
         rule_id: Uuid::from_u128(1),
+        template_id: None,
         recurrence,
         category: "mindfulness",
         priority: Priority::Normal,
         served: None,
         skip_on_dosing_day: false,
+        halved: false,
         spread: None,
     }
 }
@@ -158,4 +160,27 @@ fn rules_that_end_or_are_unsound_give_nothing_and_come_back() {
     let planned = plan_recurring(at("2026-01-20T00:00:00Z"), &facts(&rule), &berlin(), &paused, &[]).unwrap();
     assert_eq!(planned.state, PlannedState::Suppressed(Reason::Paused));
     assert_eq!(planned.expires_at - planned.due_at, TimeDelta::hours(4));
+}
+
+#[test]
+fn a_halved_rule_leaves_out_the_one_after_the_last_served_and_no_other() {
+    let rule = daily("20:00");
+    let halved = |served: Option<&str>| RecurringFacts {
+        halved: true,
+        served: served.and_then(|day| slot_local(&format!("rule:x:{day}T20:00"))),
+        ..facts(&rule)
+    };
+    let day = |now: &str, facts: RecurringFacts<'_>| plan(now, &facts, &[]).local_date.to_string();
+    let noon = |day: u32| format!("2026-01-{day}T12:00:00+01:00");
+    assert_eq!(day(&noon(20), halved(None)), "2026-01-20", "nothing was served yet");
+    assert_eq!(day(&noon(20), halved(Some("2026-01-19"))), "2026-01-21");
+    assert_eq!(day(&noon(21), halved(Some("2026-01-19"))), "2026-01-21", "later in between gives the same");
+    assert_eq!(day(&noon(23), halved(Some("2026-01-19"))), "2026-01-23", "and nothing is left out twice");
+    let open = slot_local("rule:x:2026-01-20T20:00").unwrap();
+    let now = at("2026-01-20T20:00:03+01:00");
+    let kept = |facts: &RecurringFacts<'_>| {
+        replan_recurring(now, facts, open, &berlin(), &Policy::default(), &[]).unwrap().local_date.to_string()
+    };
+    assert_eq!(kept(&halved(Some("2026-01-18"))), "2026-01-20", "due and not sent yet");
+    assert_eq!(kept(&halved(Some("2026-01-19"))), "2026-01-21", "its slot is the one left out");
 }

@@ -11,8 +11,8 @@ use crate::reminders::rules::localtime::Zone;
 use crate::reminders::rules::planned::Change;
 use crate::reminders::rules::policy::{HushWindow, Policy, Reason};
 use crate::reminders::rules::session::{
-    ExistingRow, SessionFacts, SessionState, placement_after_move, plan_session, plan_session_with,
-    session_slot, waits_for_record,
+    ExistingRow, SessionFacts, SessionState, placement_after_move, plan_session, session_slot,
+    waits_for_record,
 };
 
 /// A dosing session at the clinic on Wednesday 21 January 2026, 14:00 to 16:30 in Berlin.
@@ -244,7 +244,7 @@ fn a_day_that_does_not_exist_pushes_nothing_past_the_start() {
     let facts =
         SessionFacts { starts_at, ends_at: starts_at + TimeDelta::hours(2), hush: vec![], ..dosing() };
     let now = at("2011-12-01T00:00:00Z");
-    let changes = plan_session(now, &facts, &zone, &Policy::default(), &[]);
+    let changes = plan_session(&protocols().reminders, now, &facts, &zone, &Policy::default(), &[]);
     for change in changes {
         let Change::Insert(planned) = change else { panic!("{change:?}") };
         let template = protocols().template(template_of(&planned.slot)).unwrap();
@@ -299,13 +299,14 @@ fn hush_moves_unmarked_reminders_to_its_end_and_lets_marked_ones_pass() {
 
 #[test]
 fn a_clinic_takes_a_template_away() {
-    let planned = plan_session(at(EARLY), &dosing(), &berlin(), &Policy::default(), &[]);
+    let planned =
+        plan_session(&protocols().reminders, at(EARLY), &dosing(), &berlin(), &Policy::default(), &[]);
     let Some(Change::Insert(first)) = planned.first() else { panic!("nothing planned") };
     let rows = [existing(Uuid::nil(), first)];
-    let changes = plan_session_with([], at(EARLY), &dosing(), &berlin(), &Policy::default(), &rows);
+    let changes = plan_session([], at(EARLY), &dosing(), &berlin(), &Policy::default(), &rows);
     assert_eq!(changes, [Change::Cancel { id: Uuid::nil(), reason: Reason::Superseded }]);
     let other = ExistingRow { slot: session_slot(Uuid::from_u128(8), "x", 0), ..rows[0].clone() };
-    assert_eq!(plan_session_with([], at(EARLY), &dosing(), &berlin(), &Policy::default(), &[other]), []);
+    assert_eq!(plan_session([], at(EARLY), &dosing(), &berlin(), &Policy::default(), &[other]), []);
 }
 
 #[test]
@@ -314,7 +315,9 @@ fn a_change_of_zone_moves_wall_clock_reminders_and_keeps_exact_ones() {
     ledger.plan(at(EARLY), &dosing());
     let rows: Vec<_> = ledger.rows.iter().map(|(row, _)| row.clone()).collect();
     let lisbon = Zone::parse("Europe/Lisbon").unwrap();
-    for change in plan_session(at(EARLY), &dosing(), &lisbon, &Policy::default(), &rows) {
+    for change in
+        plan_session(&protocols().reminders, at(EARLY), &dosing(), &lisbon, &Policy::default(), &rows)
+    {
         ledger.apply(change);
     }
     assert_eq!(ledger.open()["dosing-fasting"], at("2026-01-20T18:00:00Z"));

@@ -11,7 +11,7 @@ use crate::reminders::rules::localtime::{
 };
 use crate::reminders::rules::recurrence::{Occurrence, Recurrence, RecurrenceError, Weekday, slot_local};
 
-const ZONES: [&str; 8] = [
+pub(super) const ZONES: [&str; 8] = [
     "Europe/Berlin",
     "America/New_York",
     "Australia/Lord_Howe",
@@ -28,7 +28,7 @@ fn last_year(zone: &str) -> i32 {
 }
 
 /// The instant of a local time by chrono-tz: first of a fold; in a gap the reading before it, carried forward.
-fn oracle(zone: chrono_tz::Tz, local: NaiveDateTime) -> DateTime<Utc> {
+pub(super) fn oracle(zone: chrono_tz::Tz, local: NaiveDateTime) -> DateTime<Utc> {
     let known = (0..).find_map(|back| {
         let earlier = local - TimeDelta::minutes(back);
         let reading = zone.from_local_datetime(&earlier);

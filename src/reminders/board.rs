@@ -1,0 +1,225 @@
+//! A patient's notifications in memory: what is there, what planning makes of it, and the difference that is written.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use entity::{
+    ids::{NotificationId, PatientId},
+    notifications,
+};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, QueryFilter,
+    sea_query::{Expr, ExprTrait, OnConflict},
+};
+use uuid::Uuid;
+
+use super::{
+    SESSION, SNOOZE,
+    facts::PatientFacts,
+    planner::row_of,
+    rules::{
+        planned::{Change, Planned, PlannedState},
+        policy::{CapRow, Reason, apply_cap},
+        session::ExistingRow,
+    },
+};
+use crate::{content::Priority, db::WriteTx, error::ApiResult};
+
+/// How far back planning looks at what was already sent.
+const MEMORY: Duration = Duration::days(60);
+const OPEN: [&str; 2] = ["planned", "retrying"];
+
+/// A patient's rows in memory: as they were, and as they should be.
+pub struct Board {
+    patient: PatientId,
+    pub now: DateTime<Utc>,
+    before: BTreeMap<NotificationId, notifications::Model>,
+    pub after: BTreeMap<NotificationId, notifications::Model>,
+    fresh: u16,
+}
+
+impl Board {
+    pub async fn load(tx: &WriteTx, patient: PatientId) -> ApiResult<Self> {
+        let rows = notifications::Entity::find()
+            .filter(notifications::Column::RecipientId.eq(patient.0))
+            .filter(
+                Condition::any()
+                    .add(notifications::Column::State.is_in(OPEN))
+                    .add(notifications::Column::DueAt.gt(tx.now() - MEMORY)),
+            )
+            .all(tx.conn())
+            .await?;
+        let before: BTreeMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
+        Ok(Self { patient, now: tx.now(), after: before.clone(), before, fresh: 0 })
+    }
+
+    pub fn is_open(row: &notifications::Model) -> bool {
+        OPEN.contains(&row.state.as_str())
+    }
+
+    /// The rows of a session as the rules want to see them.
+    pub fn of_origin(&self, origin: Uuid) -> Vec<ExistingRow> {
+        self.after
+            .values()
+            .filter(|row| row.origin_id == origin)
+            .map(|row| ExistingRow {
+                id: row.id.0,
+                slot: row.slot.clone(),
+                local_date: row.local_date,
+                due_at: row.due_at,
+                expires_at: row.expires_at,
+                open: Self::is_open(row),
+                may_reopen: reopenable(row),
+            })
+            .collect()
+    }
+
+    pub fn apply(&mut self, change: Change, origin_kind: &str, origin_id: Uuid) {
+        match change {
+            Change::Insert(planned) => self.insert(planned, origin_kind, origin_id),
+            Change::Move { id, due_at, expires_at, local_date }
+            | Change::Reopen { id, due_at, expires_at, local_date } => {
+                self.place(id.into(), (due_at, expires_at, local_date));
+            }
+            Change::Cancel { id, reason } => self.end(id.into(), "cancelled", reason),
+        }
+    }
+
+    pub fn insert(&mut self, planned: Planned, origin_kind: &str, origin_id: Uuid) {
+        // The slot may have been used and given up: the row is then opened again, for slots are unique for ever.
+        if let Some(old) = self.after.values().find(|row| row.slot == planned.slot).map(|row| row.id) {
+            if let (true, PlannedState::Planned) =
+                (self.after.get(&old).is_some_and(reopenable), planned.state)
+            {
+                self.place(old, (planned.due_at, planned.expires_at, planned.local_date));
+            }
+            return;
+        }
+        let id = self.next_id();
+        let row = row_of(self.patient, (origin_kind, origin_id), id, planned, self.now);
+        self.after.insert(id, row);
+    }
+
+    /// Stands for a row that is not written yet; [`Board::write`] gives it its real id.
+    fn next_id(&mut self) -> NotificationId {
+        self.fresh += 1;
+        NotificationId(Uuid::from_u128(u128::from(self.fresh)))
+    }
+
+    pub fn place(
+        &mut self,
+        id: NotificationId,
+        (due_at, expires_at, local_date): (DateTime<Utc>, DateTime<Utc>, NaiveDate),
+    ) {
+        let Some(row) = self.after.get_mut(&id) else { return };
+        let same = row.due_at == due_at && row.expires_at == expires_at;
+        // One that is being tried again keeps its place in the queue.
+        if !(same && Self::is_open(row)) {
+            row.state = "planned".to_owned();
+            row.reason = None;
+            row.due_at = due_at;
+            row.expires_at = expires_at;
+            row.local_date = local_date;
+            row.next_attempt_at = due_at;
+        }
+    }
+
+    pub fn end(&mut self, id: NotificationId, state: &str, reason: Reason) {
+        if let Some(row) = self.after.get_mut(&id) {
+            row.state = state.to_owned();
+            row.reason = Some(reason.as_str().to_owned());
+        }
+    }
+
+    /// Ends everything that is still to come.
+    pub fn end_all(&mut self, reason: Reason) {
+        let open: Vec<NotificationId> =
+            self.after.values().filter(|row| Self::is_open(row)).map(|row| row.id).collect();
+        for id in open {
+            self.end(id, "cancelled", reason);
+        }
+    }
+
+    /// Lays the daily cap over every local date on which something is still open.
+    pub fn cap(&mut self, facts: &PatientFacts) {
+        let mut days: BTreeMap<NaiveDate, Vec<CapRow<NotificationId>>> = BTreeMap::new();
+        for row in self.after.values() {
+            let open = Self::is_open(row);
+            if !open && !matches!(row.state.as_str(), "claimed" | "accepted") || row.origin_kind == SNOOZE {
+                continue;
+            }
+            days.entry(row.local_date).or_default().push(CapRow {
+                key: row.id,
+                priority: Priority::from_word(&row.priority).unwrap_or(Priority::Normal),
+                routine: row.routine,
+                due_at: row.due_at,
+                sent: !open,
+            });
+        }
+        for (day, rows) in days {
+            let dosing = facts.hush.iter().any(|hush| facts.zone.local_date(hush.start) == day);
+            for id in apply_cap(&rows, &facts.policy, dosing) {
+                // A standing rule keeps its row: when due, it is asked again and plans the next one.
+                if self.after.get(&id).is_some_and(|row| row.origin_kind == SESSION) {
+                    self.end(id, "suppressed", Reason::DailyCap);
+                }
+            }
+        }
+    }
+
+    pub async fn write(self, tx: &WriteTx) -> ApiResult<()> {
+        let (mut inserts, mut changes) = (Vec::new(), Vec::new());
+        for (id, row) in self.after {
+            match self.before.get(&id) {
+                Some(before) if *before == row => {}
+                Some(_) => changes.push(notifications::Model { updated_at: tx.now(), ..row }),
+                None => {
+                    let id = NotificationId(tx.new_id());
+                    inserts.push(
+                        notifications::ActiveModel::from(notifications::Model { id, ..row }).reset_all(),
+                    );
+                }
+            }
+        }
+        for chunk in inserts.chunks(500) {
+            notifications::Entity::insert_many(chunk.to_vec())
+                .on_conflict(OnConflict::new().do_nothing().to_owned())
+                .exec_without_returning(tx.conn())
+                .await?;
+        }
+        for chunk in changes.chunks(500) {
+            update(tx, chunk).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Closed by planning, unsent, for a cause that can go away.
+fn reopenable(row: &notifications::Model) -> bool {
+    let reason = row.reason.as_deref().and_then(Reason::from_word);
+    // A capped one is weighed anew with the others of its day; a given-up slot of a rule may be asked for again.
+    let cause = reason.is_some_and(|reason| reason.may_reopen() || reason == Reason::DailyCap);
+    row.attempts == 0 && matches!(row.state.as_str(), "suppressed" | "cancelled") && cause
+}
+
+/// Writes existing rows in one statement, but none that a worker has claimed meanwhile: what is on its way stays on its
+/// way. Every row is there already, so the insert always ends in its update.
+async fn update(tx: &WriteTx, rows: &[notifications::Model]) -> ApiResult<()> {
+    use notifications::{Column, Entity};
+    let changed = OnConflict::columns([Column::RecipientId, Column::Id])
+        .update_columns([
+            Column::State,
+            Column::Reason,
+            Column::DueAt,
+            Column::ExpiresAt,
+            Column::LocalDate,
+            Column::NextAttemptAt,
+            Column::UpdatedAt,
+        ])
+        .value(Column::Fence, Expr::col((Entity, Column::Fence)).add(1))
+        .action_and_where(Expr::col((Entity, Column::State)).ne("claimed"))
+        .to_owned();
+    let rows = rows.iter().cloned().map(|row| notifications::ActiveModel::from(row).reset_all());
+    Entity::insert_many(rows).on_conflict(changed).exec_without_returning(tx.conn()).await?;
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! Push services that hang or refuse, and a database that goes away while reminders are sent.
+
+use std::sync::Arc;
+
+use afterglow::{
+    db::Engine,
+    demo::receiver::{PushReceiver, Scripted},
+};
+use entity::notifications;
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+
+use crate::{
+    child::{PATIENCE, Running, eventually, pause},
+    world::{World, run, soak},
+};
+
+#[test]
+fn push_services_that_hang_or_refuse_hold_up_only_their_own_on_sqlite() {
+    run(Engine::Sqlite, bad_services_hold_up_only_their_own);
+}
+
+#[test]
+fn push_services_that_hang_or_refuse_hold_up_only_their_own_on_postgres() {
+    run(Engine::Postgres, bad_services_hold_up_only_their_own);
+}
+
+#[test]
+fn a_database_that_went_away_under_load_needs_no_restart_of_ours() {
+    run(Engine::Postgres, a_database_that_went_away_needs_no_restart);
+}
+
+async fn bad_services_hold_up_only_their_own(world: Arc<World>) {
+    // A third of the phones, and the first in the queue: more than can be under way at once.
+    let (bad, all) = soak((1_500, 5_000), (270, 900));
+    let (hanging, refusing) = (PushReceiver::start().await.unwrap(), PushReceiver::start().await.unwrap());
+    world.fill_at(&hanging, 0..bad / 3 * 2).await;
+    world.fill_at(&refusing, bad / 3 * 2..bad).await;
+    world.fill_at(&world.push, bad..all).await;
+    for number in 0..bad {
+        let name = format!("phone-{number}");
+        hanging.respond_with(&name, vec![Scripted::hang(); 50]);
+        let status = [429, 500][number % 2];
+        refusing.respond_with(&name, vec![Scripted::status(status); 50]);
+    }
+    let mut command = world.afterglow(&["worker"]);
+    command.env("AFTERGLOW_PUSH__PER_ORIGIN_CONCURRENCY", "16");
+    let mut worker = Running::start(command);
+    let good = (all - bad) as u64;
+    world.accepted(good).await;
+    let ledger = world.ledger().await;
+    // Nobody behind a good service was tried twice or waited for a bad one: of those that hang, most had no turn yet.
+    let accepted = ledger.iter().filter(|row| row.state == "accepted");
+    assert!(accepted.clone().all(|row| row.attempts == 1) && accepted.count() as u64 == good);
+    assert_eq!(world.push.received().len() as u64, good);
+    let tried = hanging.received().len();
+    assert!(tried < bad / 3, "{tried} of {} were tried at the service that hangs", bad / 3 * 2);
+    assert!(!refusing.received().is_empty(), "the one that refuses was asked");
+    worker.signal("TERM");
+    assert_eq!(worker.ends_within(PATIENCE).await, Some(0), "{}", worker.said());
+    let left = notifications::Entity::find()
+        .filter(notifications::Column::State.eq("claimed"))
+        .count(world.app.db.reader())
+        .await
+        .unwrap();
+    assert_eq!(left, 0, "what was not sent was given back");
+}
+
+async fn a_database_that_went_away_needs_no_restart(world: Arc<World>) {
+    let (cuts, reminders) = soak((10, 5_000), (2, 600));
+    world.fill(reminders).await;
+    let mut worker = Running::start(world.afterglow(&["worker"]));
+    for cut in 1..=cuts {
+        world.push.wait_for(cut * reminders / (cuts + 2), PATIENCE).await;
+        world.store.cut_off().await;
+        for _ in 0..50 {
+            pause().await;
+        }
+        world.store.restore().await;
+    }
+    // This test's own connections were ended too.
+    eventually("our own connection is back", || async {
+        notifications::Entity::find().count(world.app.db.reader()).await.ok()
+    })
+    .await;
+    world.accepted(reminders as u64).await;
+    let ledger = world.ledger().await;
+    assert_eq!(ledger.len(), 2 * reminders, "each rule has planned its next occurrence, and only that");
+    assert_eq!(world.repetitions(reminders), 0, "what was sent was recorded once the database was back");
+    worker.signal("TERM");
+    assert_eq!(worker.ends_within(PATIENCE).await, Some(0), "{}", worker.said());
+}
