@@ -67,7 +67,8 @@ pub async fn live(app: &TestApp, ana: &Person, bo: &Person) {
     post(&format!("/v1/goals/{}/progress", id_of(&goal)), json!({"note": "words"})).await;
     let other = ana.goal("words").await;
     ana.delete_at(&format!("/v1/goals/{other}"), 1).await.expect(204);
-    let rule = json!({"category": "mindfulness", "schedule": {"kind": "daily", "time": "20:00"}});
+    let schedule = json!({"kind": "daily", "time": "20:00"});
+    let rule = json!({"category": "mindfulness", "schedule": schedule, "body": "words"});
     post("/v1/reminders", rule).await;
     ana.patch("/v1/me/delivery-policy", 1, &json!({"daily_cap": 3})).await.expect(200);
     ana.patch("/v1/me", 1, &json!({"time_zone": "Asia/Kathmandu"})).await.expect(200);
