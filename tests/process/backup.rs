@@ -101,6 +101,16 @@ async fn count(conn: &DatabaseConnection, sql: &str) -> i64 {
     conn.query_one_raw(statement).await.unwrap().unwrap().try_get("", "n").unwrap()
 }
 
+/// Whoever asked for it is erased.
+async fn a_week_passes(world: &World) {
+    let (conn, long_ago) = (world.app.db.writer(), chrono::DateTime::UNIX_EPOCH);
+    let sql = "UPDATE erasures SET due_at = $1";
+    let due = Statement::from_sql_and_values(conn.get_database_backend(), sql, [long_ago.into()]);
+    conn.execute_raw(due).await.unwrap();
+    assert_eq!(erasure::run_due(&world.app).await.unwrap(), 1);
+    assert_eq!(read_ledger(&world.app.config.erasure_ledger()).unwrap().len(), 1);
+}
+
 async fn a_backup_comes_back(world: Arc<World>) {
     world.fill(3).await;
     let mut server = Running::start(world.afterglow(&["serve", "--no-worker"]));
@@ -129,17 +139,7 @@ async fn a_backup_comes_back(world: Arc<World>) {
     assert_eq!(ben.post(address, "/v1/me/erasure", &json!(null)).await.unwrap().0, 200);
     server.signal("TERM");
     assert_eq!(server.ends_within(PATIENCE).await, Some(0), "{}", server.said());
-    let conn = world.app.db.writer();
-    let yesterday = chrono::DateTime::UNIX_EPOCH;
-    let due = Statement::from_sql_and_values(
-        conn.get_database_backend(),
-        "UPDATE erasures SET due_at = $1",
-        [yesterday.into()],
-    );
-    conn.execute_raw(due).await.unwrap();
-    assert_eq!(erasure::run_due(&world.app).await.unwrap(), 1);
-    assert_eq!(read_ledger(&world.app.config.erasure_ledger()).unwrap().len(), 1);
-
+    a_week_passes(&world).await;
     let store = empty(world.store.engine()).await;
     let restored = restore(&world, &store, &out, &keys, &words);
     assert_eq!(restored.code, Some(0), "{restored:?}");
