@@ -2,6 +2,8 @@
 //! `Db::write` or `Db::write_once`, which do what every change needs: one transaction, the idempotency key, the
 //! patient's lock and sync counter, audit as the last statement, and a nudge for the scheduler after the commit.
 
+pub mod many;
+
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
@@ -13,8 +15,9 @@ use std::{
 use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, PatientId};
 use sea_orm::{
-    AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbErr,
-    IsolationLevel, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, sqlx,
+    AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction,
+    DbBackend, DbErr, IsolationLevel, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions,
+    TransactionTrait, sqlx,
 };
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -34,6 +37,13 @@ pub enum Engine {
     Postgres,
 }
 
+impl Engine {
+    /// The one behind a connection that was handed in.
+    pub fn of(conn: &impl ConnectionTrait) -> Self {
+        if conn.get_database_backend() == DbBackend::Postgres { Self::Postgres } else { Self::Sqlite }
+    }
+}
+
 /// Connections and what every write needs.
 #[derive(Clone)]
 pub struct Db {
@@ -47,8 +57,8 @@ pub struct Db {
     written: Arc<Notify>,
 }
 
-/// How to open a database.
-#[derive(Debug, Clone)]
+/// How to open a database. Not to be printed: an address may hold a password.
+#[derive(Clone)]
 pub struct Opening<'a> {
     /// `sqlite://…` or `postgres://…`.
     pub url: &'a str,

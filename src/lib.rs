@@ -67,6 +67,8 @@ pub mod openapi;
 pub mod page;
 /// Treatment plans from templates.
 pub mod plans;
+#[cfg(test)]
+mod printed;
 /// Short exercises, and the one for today.
 pub mod prompts;
 /// Push: subscriptions, sealing, sending.

@@ -47,15 +47,16 @@ pub async fn make_due(
     let place = "UPDATE notifications SET due_at = $1, next_attempt_at = $1, expires_at = $2";
     let later = vec![tomorrow.into(), (tomorrow + chrono::Duration::hours(4)).into(), LATER.into()];
     run(&txn, &format!("{place} WHERE origin_kind <> $3"), later).await?;
-    let sql = "SELECT id FROM notifications WHERE origin_kind <> $1 ORDER BY slot LIMIT $2";
+    let sql = "SELECT recipient_id, id FROM notifications WHERE origin_kind <> $1 ORDER BY slot LIMIT $2";
     let values: Vec<Value> = vec![LATER.into(), i64::try_from(count)?.into()];
     let statement = Statement::from_sql_and_values(txn.get_database_backend(), sql, values);
     let step = span / u32::try_from(count)?;
     for (number, row) in txn.query_all_raw(statement).await?.into_iter().enumerate() {
-        let (id, recipient) = (row.try_get_by_index::<uuid::Uuid>(0)?, u32::try_from(number)?);
-        let due = now + ahead + chrono::Duration::from_std(step * recipient)?;
-        let values = vec![due.into(), (due + chrono::Duration::hours(4)).into(), id.into()];
-        run(&txn, &format!("{place} WHERE id = $3"), values).await?;
+        let [recipient, id] = [0, 1].map(|column| row.try_get_by_index::<uuid::Uuid>(column));
+        let due = now + ahead + chrono::Duration::from_std(step * u32::try_from(number)?)?;
+        let values =
+            vec![due.into(), (due + chrono::Duration::hours(4)).into(), recipient?.into(), id?.into()];
+        run(&txn, &format!("{place} WHERE recipient_id = $3 AND id = $4"), values).await?;
     }
     txn.commit().await?;
     tidy(conn).await

@@ -14,6 +14,7 @@ use crate::{
 mod admin;
 mod audit;
 mod backup;
+mod doctor;
 mod keys;
 mod openapi;
 mod reminders;
@@ -47,6 +48,8 @@ enum Command {
     Seed(seed::SeedArgs),
     /// Print the contract as YAML.
     Openapi,
+    /// Look at configuration, keys, clock, database and reminders, and say what to do. Changes nothing.
+    Doctor,
     /// Make and change key files, and move data keys to a new one.
     Keys(keys::KeysArgs),
     /// Make a backup beside a running server.
@@ -103,6 +106,9 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
     if let Command::Demo(args) = cli.command {
         return crate::demo::run(args).await;
     }
+    if let Command::Doctor = cli.command {
+        return doctor::run(cli.config.as_deref()).await;
+    }
     if let Command::Keys(args) = cli.command {
         return keys::run(args, cli.config.as_deref()).await;
     }
@@ -117,7 +123,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Restore(args) => backup::restore(config, args).await,
         Command::Audit(args) => audit::run(config, args).await,
         Command::Reminders(args) => reminders::run(config, args).await,
-        Command::Openapi | Command::Demo(_) | Command::Keys(_) => Ok(()),
+        Command::Openapi | Command::Demo(_) | Command::Doctor | Command::Keys(_) => Ok(()),
     }
 }
 

@@ -52,13 +52,19 @@ async fn put_together(config: Config, alone: bool) -> Result<Started, CliError> 
     }
     let url = config.database_url();
     let sqlite = url.starts_with("sqlite:");
-    if let Some(path) = url.strip_prefix("sqlite://") {
-        close_file(Path::new(path.split('?').next().unwrap_or(path)))?;
+    if let Some(path) = sqlite_file(&url) {
+        close_file(path)?;
     }
     let lock = if sqlite && alone { Some(lock(&config.data_dir)?) } else { None };
     let keys = keyfile::load(&config.keys, config.environment)?;
     let app = AppState::build(config, &keys, Arc::new(SystemClock), Arc::new(SystemRandom)).await?;
     Ok(Started { app, made, _lock: lock })
+}
+
+/// The file of a SQLite database.
+pub fn sqlite_file(url: &str) -> Option<&Path> {
+    let path = url.strip_prefix("sqlite://")?;
+    Some(Path::new(path.split('?').next().unwrap_or(path)))
 }
 
 fn make_folder(dir: &Path) -> Result<Option<PathBuf>, CliError> {

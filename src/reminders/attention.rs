@@ -14,7 +14,10 @@ use super::{
     RULE,
     rules::attention::{HALVES_AFTER, Shown, ignored_in_row},
 };
-use crate::error::ApiResult;
+use crate::{
+    db::{Engine, many::Ids},
+    error::ApiResult,
+};
 
 /// Seven occurrences of a weekly rule that comes half as often lie within it.
 const LOOKS_BACK: Duration = Duration::days(120);
@@ -64,9 +67,10 @@ async fn shown(
     since: DateTime<Utc>,
 ) -> ApiResult<HashMap<(PatientId, Uuid), Vec<Shown>>> {
     use notifications::Column;
+    let patients = Ids::new(Engine::of(conn), rules.iter().map(|rule| rule.patient_id.0));
     let rows = notifications::Entity::find()
-        .filter(Column::RecipientId.is_in(rules.iter().map(|rule| rule.patient_id.0)))
-        .filter(Column::OriginId.is_in(rules.iter().map(|rule| rule.id.0)))
+        .filter(patients.among("recipient_id"))
+        .filter(patients.like(rules.iter().map(|rule| rule.id.0)).among("origin_id"))
         .filter(Column::OriginKind.eq(RULE))
         .filter(Column::DueAt.gt(since))
         .filter(Column::ShownAt.is_not_null())
@@ -89,16 +93,12 @@ async fn activity(
     rules: &[&reminders::Model],
     since: DateTime<Utc>,
 ) -> ApiResult<HashMap<PatientId, Vec<DateTime<Utc>>>> {
-    let mut ids: Vec<Uuid> = rules.iter().map(|rule| rule.patient_id.0).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let mut values: Vec<Value> = vec![since.into()];
-    let marks: Vec<String> = (2..ids.len() + 2).map(|number| format!("${number}")).collect();
-    values.extend(ids.into_iter().map(Value::from));
-    let marks = marks.join(",");
+    let ids = Ids::new(Engine::of(conn), rules.iter().map(|rule| rule.patient_id.0));
+    let values: [Value; 2] = [since.into(), ids.value()];
     let of = |table: &str, owner: &str, at: &str| {
         format!(
-            "SELECT {owner} AS patient_id, {at} AS at FROM {table} WHERE {owner} IN ({marks}) AND {at} > $1"
+            "SELECT {owner} AS patient_id, {at} AS at FROM {table} WHERE {} AND {at} > $1",
+            ids.hold(owner, 2)
         )
     };
     let sql = [

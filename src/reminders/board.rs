@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::{
     SESSION, SNOOZE,
     facts::PatientFacts,
+    insert::insert,
     planner::row_of,
     rules::{
         planned::{Change, Planned, PlannedState},
@@ -175,18 +176,11 @@ impl Board {
                 Some(_) => changes.push(notifications::Model { updated_at: tx.now(), ..row }),
                 None => {
                     let id = NotificationId(tx.new_id());
-                    inserts.push(
-                        notifications::ActiveModel::from(notifications::Model { id, ..row }).reset_all(),
-                    );
+                    inserts.push(notifications::Model { id, ..row });
                 }
             }
         }
-        for chunk in inserts.chunks(500) {
-            notifications::Entity::insert_many(chunk.to_vec())
-                .on_conflict(OnConflict::new().do_nothing().to_owned())
-                .exec_without_returning(tx.conn())
-                .await?;
-        }
+        insert(tx.conn(), inserts, tx.now()).await?;
         for chunk in changes.chunks(500) {
             update(tx, chunk).await?;
         }

@@ -8,7 +8,11 @@ use sea_orm::{ConnectionTrait, FromQueryResult, Statement, Value};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{consents::Purpose, error::ApiResult};
+use crate::{
+    consents::Purpose,
+    db::{Engine, many::Ids},
+    error::ApiResult,
+};
 
 /// Whether reminders reach a patient, and if not, what is in their way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -68,9 +72,7 @@ pub async fn reachable(
     if patients.is_empty() {
         return Ok(HashMap::new());
     }
-    let mut values: Vec<Value> = vec![Purpose::Reminders.as_str().into()];
-    values.extend(patients.iter().map(|patient| Value::from(patient.0)));
-    let marks: Vec<String> = (2..patients.len() + 2).map(|number| format!("${number}")).collect();
+    let ids = Ids::new(Engine::of(conn), patients.iter().map(|patient| patient.0));
     let sql = format!(
         "SELECT a.id, p.paused_until, \
          (SELECT COUNT(*) FROM push_subscriptions s WHERE s.account_id = a.id AND s.state = 'active') AS devices, \
@@ -81,9 +83,10 @@ pub async fn reachable(
          AND c.withdrawn_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM consents n WHERE n.patient_id = c.patient_id \
          AND n.purpose = c.purpose AND n.given_at > c.given_at)) AS withdrawn \
          FROM accounts a LEFT JOIN delivery_policies p ON p.patient_id = a.id \
-         WHERE a.state = 'active' AND a.id IN ({})",
-        marks.join(",")
+         WHERE a.state = 'active' AND {}",
+        ids.hold("a.id", 2)
     );
+    let values: [Value; 2] = [Purpose::Reminders.as_str().into(), ids.value()];
     let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
     let rows = Row::find_by_statement(statement).all(conn).await?;
     Ok(rows.into_iter().map(|row| (row.id, row.reach(now))).collect())

@@ -6,7 +6,8 @@ use entity::{
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QuerySelect};
 
-use super::{facts::Facts, many::Ids};
+use super::facts::Facts;
+use crate::db::many::Ids;
 use crate::reminders::SNOOZE;
 
 #[derive(FromQueryResult)]

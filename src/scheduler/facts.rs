@@ -15,13 +15,11 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{
-    many::Ids,
-    recipient::{Recipient, accounts},
-};
+use super::recipient::{Recipient, accounts};
 use crate::{
     app::AppState,
     consents::Purpose,
+    db::many::Ids,
     error::ApiResult,
     reminders::{RULE, SESSION, SNOOZE, Streaks, hush_windows, streaks},
 };

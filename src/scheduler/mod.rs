@@ -8,7 +8,6 @@ mod claim;
 mod explain;
 mod facts;
 mod keeping;
-mod many;
 mod nudge;
 mod pipeline;
 mod recheck;

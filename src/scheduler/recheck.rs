@@ -19,8 +19,9 @@ use crate::{
     },
 };
 
-/// How long until a reminder that waits for the record of a session asks again.
-const ASK_AGAIN: Duration = Duration::minutes(15);
+/// How long until a reminder that waits for the record of a session asks again. The record plans it anew, for
+/// later; this is for a record that came while it was just being asked about.
+const ASK_AGAIN: Duration = Duration::hours(1);
 
 /// What becomes of a claimed notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use entity::{ids::AccountId, push_subscriptions, sessions};
 use sea_orm::{FromQueryResult, Statement};
 
-use super::many::Ids;
+use crate::db::many::Ids;
 use crate::{
     app::AppState,
     error::ApiResult,

@@ -13,17 +13,16 @@ use entity::{
 };
 use sea_orm::{ConnectionTrait, DatabaseTransaction, Statement, Value};
 
-use super::{
-    TickReport,
-    facts::Facts,
-    many::{Cell, Kind, Rows},
-};
+use super::{TickReport, facts::Facts};
 use crate::{
     app::AppState,
-    db::Engine,
+    db::{
+        Engine,
+        many::{Cell, Kind, Rows},
+    },
     error::ApiResult,
     reminders::{
-        RULE, goes_on, recurrence, recurring_facts, row_of,
+        RULE, goes_on, insert, recurrence, recurring_facts, row_of,
         rules::{
             planned::{Planned, PlannedState},
             recurring::plan_recurring,
@@ -267,21 +266,6 @@ async fn record_subscriptions(
     send(txn, sql, values).await
 }
 
-const PLANNED: &[(&str, Kind)] = &[
-    ("recipient", Kind::Uuid),
-    ("notification", Kind::Uuid),
-    ("subject", Kind::Uuid),
-    ("origin", Kind::Uuid),
-    ("template", Kind::Text),
-    ("category", Kind::Text),
-    ("priority", Kind::Text),
-    ("routine", Kind::Bool),
-    ("day", Kind::Date),
-    ("slot", Kind::Text),
-    ("due_at", Kind::Time),
-    ("expires_at", Kind::Time),
-];
-
 /// The next occurrence of every rule whose occurrence is over, in one insert; a slot that exists stays as it is.
 async fn plan_next(
     app: &AppState,
@@ -289,36 +273,8 @@ async fn plan_next(
     outcomes: &[&Outcome],
     now: DateTime<Utc>,
 ) -> ApiResult<()> {
-    let mut rows = Rows::new(app.db.engine(), PLANNED);
-    for outcome in outcomes {
-        let Some(next) = next_of(app, outcome, now)? else { continue };
-        rows.push([
-            Cell::Uuid(next.recipient_id.0),
-            Cell::Uuid(next.id.0),
-            Cell::Uuid(next.subject_patient_id.0),
-            Cell::Uuid(next.origin_id),
-            next.template_id.as_deref().into(),
-            Cell::Text(&next.category),
-            Cell::Text(&next.priority),
-            Cell::Bool(next.routine),
-            Cell::Date(next.local_date),
-            Cell::Text(&next.slot),
-            Cell::Time(next.due_at),
-            Cell::Time(next.expires_at),
-        ]);
-    }
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let (source, mut values) = rows.source(3);
-    values.splice(0..0, [now.into(), RULE.into()]);
-    let sql = format!(
-        "INSERT INTO notifications (recipient_id, id, subject_patient_id, origin_kind, origin_id, template_id, category, \
-         priority, routine, local_date, slot, due_at, expires_at, state, fence, attempts, next_attempt_at, created_at, updated_at) \
-         SELECT r.recipient, r.notification, r.subject, $2, r.origin, r.template, r.category, r.priority, r.routine, r.day, r.slot, \
-         r.due_at, r.expires_at, 'planned', 0, 0, r.due_at, $1, $1 FROM {source} WHERE true ON CONFLICT DO NOTHING"
-    );
-    send(txn, sql, values).await
+    let next = outcomes.iter().filter_map(|outcome| next_of(app, outcome, now).transpose());
+    insert(txn, next.collect::<ApiResult<Vec<_>>>()?, now).await
 }
 
 /// The row that follows the occurrence of a standing rule.

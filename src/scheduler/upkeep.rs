@@ -8,8 +8,8 @@ use sea_orm::{ConnectionTrait, Statement};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{keeping::Keeping, many::Ids};
-use crate::{app::AppState, attachments, erasure, error::ApiResult, reminders, sync};
+use super::keeping::Keeping;
+use crate::{app::AppState, attachments, db::many::Ids, erasure, error::ApiResult, reminders, sync};
 
 /// How long a round of everything takes at least.
 const EVERY: Duration = Duration::from_secs(300);

@@ -22,6 +22,7 @@ mod year;
 
 mod around;
 mod batches;
+mod doctor;
 mod kill9;
 mod ledger;
 mod measures;

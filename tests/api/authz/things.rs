@@ -333,7 +333,10 @@ impl World {
             "update_staff_member" => {
                 (self.app.therapist("gil").await.id.to_string(), json!({"profession": "Nurse"}))
             }
-            "update_clinic" => (String::new(), json!({"phone": "+49 30 901820"})),
+            "update_clinic" => {
+                self.app.execute("UPDATE clinics SET version = 1", vec![]).await;
+                (String::new(), json!({"phone": "+49 30 901820"}))
+            }
             "create_consent" => {
                 (String::new(), json!({"purpose": "reminders", "decision": "given", "text_version": "1"}))
             }

@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use sea_orm::{Value, sea_query::Expr};
 use uuid::Uuid;
 
-use crate::db::Engine;
+use super::Engine;
 
 /// Owners that a statement is about.
 pub struct Ids {
