@@ -29,7 +29,7 @@ use crate::{
     erasure,
     error::render_problems,
     etag::is_known,
-    export, goals, health, journal, measures,
+    export, goals, health, journal, mail, measures,
     openapi::ApiDoc,
     plans, prompts, push, reminders, review,
     safety::{self, Directory},
@@ -57,6 +57,7 @@ pub struct App {
     pub passwords: Passwords,
     pub reads: Reads,
     pub push: push::Sender,
+    pub mail: mail::Sender,
     /// Whom to call in a crisis; in memory, so that it works when nothing else does.
     pub crisis: Directory,
     pub measures: measures::Catalogue,
@@ -88,6 +89,8 @@ pub enum BuildError {
     Hashing(#[from] accounts::BadHashing),
     #[error("push: {0}")]
     Push(#[from] push::BuildError),
+    #[error(transparent)]
+    Mail(#[from] mail::BadMail),
     #[error("safety.crisis_resources_file: {0}")]
     Crisis(#[from] safety::BadDirectory),
     #[error(transparent)]
@@ -130,6 +133,7 @@ impl AppState {
             reads: Reads::start(db.clone()),
             crisis: crisis_directory(&config, clock.as_ref())?,
             push: push::Sender::new(&config, keys, vault.mac("topic").sign(&[b"key"]))?,
+            mail: mail::Sender::new(&config)?,
             measures: measures::Catalogue::load(&config.measures)?,
             cursor_mac: vault.mac("cursor"),
             idempotency_mac: vault.mac("idempotency"),

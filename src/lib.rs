@@ -57,6 +57,8 @@ pub mod journal;
 pub mod language;
 /// Files that only grow.
 pub mod lines;
+/// Mail, by way of an outbox.
+pub mod mail;
 /// Questionnaires and their scores.
 pub mod measures;
 /// What refusals say, in the reader's language.

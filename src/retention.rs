@@ -13,8 +13,6 @@ use crate::{app::AppState, db::Engine, error::ApiResult};
 const BITE: i64 = 500;
 /// How long a repeated request gets its first answer.
 const ANSWERS: Duration = Duration::hours(24);
-/// Longer than any window in which attempts are counted.
-const ATTEMPTS: Duration = Duration::days(1);
 
 /// One kind of rows that go: their table, its key, which of them ($1 is the instant before which), and rows of others
 /// that go before them (`due` holds the keys).
@@ -26,7 +24,7 @@ struct Kind {
     cutoff: DateTime<Utc>,
 }
 
-fn kinds(app: &AppState) -> [Kind; 4] {
+fn kinds(app: &AppState) -> [Kind; 3] {
     let (now, settings) = (app.clock.now(), &app.config.retention);
     let days = |days: i64| now - Duration::days(days);
     [
@@ -36,13 +34,6 @@ fn kinds(app: &AppState) -> [Kind; 4] {
             over: "created_at < $1",
             before: &[],
             cutoff: now - ANSWERS,
-        },
-        Kind {
-            table: "login_attempts",
-            key: "bucket",
-            over: "window_start < $1",
-            before: &[],
-            cutoff: now - ATTEMPTS,
         },
         Kind {
             table: "logins",

@@ -35,7 +35,9 @@ pub struct Model {
     pub name_sealed: Vec<u8>,
     #[sea_orm(column_type = "Text")]
     pub password_hash: String,
+    pub password_short: bool,
     pub totp_seed_sealed: Option<Vec<u8>>,
+    pub totp_pending_sealed: Option<Vec<u8>>,
     pub totp_last_step: Option<i64>,
     pub totp_confirmed_at: Option<DateTimeUtc>,
     pub version: i32,
@@ -76,6 +78,13 @@ pub const RULES: TableRule = TableRule {
         ColumnRule::new("email_sealed", Class::Identity, Form::Sealed(KeyOwner::Account), Export::Yes),
         ColumnRule::new("name_sealed", Class::Identity, Form::Sealed(KeyOwner::Account), Export::Yes),
         ColumnRule::new("password_hash", Class::Secret, Form::Hashed, Export::No("a secret")),
+        ColumnRule::new("password_short", Class::Setting, Form::Clear, Export::No("internal bookkeeping")),
+        ColumnRule::new(
+            "totp_pending_sealed",
+            Class::Secret,
+            Form::Sealed(KeyOwner::Account),
+            Export::No("a secret"),
+        ),
         ColumnRule::new(
             "totp_seed_sealed",
             Class::Secret,

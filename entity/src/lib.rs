@@ -31,6 +31,7 @@ pub mod journal_comments;
 pub mod journal_entries;
 pub mod journal_revisions;
 pub mod journal_shares;
+pub mod known_devices;
 pub mod login_attempts;
 pub mod logins;
 pub mod measure_assignments;
@@ -41,8 +42,11 @@ pub mod plans;
 pub mod prompt_favourites;
 pub mod prompt_offers;
 pub mod push_subscriptions;
+pub mod recovery_codes;
 pub mod refresh_tokens;
 pub mod reminders;
+pub mod reset_requests;
+pub mod reset_tokens;
 pub mod safety_plans;
 pub mod session_readiness;
 pub mod session_requests;
@@ -101,4 +105,8 @@ pub const TABLES: &[&data_map::TableRule] = &[
     &erasures::RULES,
     &exports::RULES,
     &export_chunks::RULES,
+    &recovery_codes::RULES,
+    &known_devices::RULES,
+    &reset_requests::RULES,
+    &reset_tokens::RULES,
 ];

@@ -24,6 +24,8 @@ mod m20261126_000040_standing;
 mod m20261126_000041_timeline;
 mod m20261126_000050_past_window;
 mod m20261126_000070_review;
+mod m20261126_000075_factors;
+mod m20261126_000076_resets;
 mod m20261126_000080_exports;
 
 pub struct Migrator;
@@ -53,6 +55,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000041_timeline::Migration),
             Box::new(m20261126_000050_past_window::Migration),
             Box::new(m20261126_000070_review::Migration),
+            Box::new(m20261126_000075_factors::Migration),
+            Box::new(m20261126_000076_resets::Migration),
             Box::new(m20261126_000080_exports::Migration),
         ]
     }

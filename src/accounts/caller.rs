@@ -119,7 +119,7 @@ impl Caller {
         }
         Err(ApiError::forbidden(
             "step_up_required",
-            "Log in again on this device first, then repeat this within five minutes.",
+            "Give your password or a code again first, then repeat this within five minutes.",
         ))
     }
 
@@ -167,10 +167,47 @@ const LOGIN: &str = "SELECT l.account_id, a.clinic_id, a.kind, a.capabilities, a
      AND k.owner_id = a.id \
      WHERE l.id = $1 AND a.id = $2 AND a.state = 'active' AND l.revoked_at IS NULL AND l.expires_at > $3";
 
+/// The assurance of a login whose owner has to set a second factor up first.
+pub const ENROLMENT: &str = "enrolment";
+
+/// Anybody with a valid login, also staff who have no second factor yet. Only what leads to one takes this.
+#[derive(Debug, Clone)]
+pub struct AnyLogin(Caller);
+
+impl Deref for AnyLogin {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.0
+    }
+}
+
+impl FromRequestParts<AppState> for AnyLogin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> ApiResult<Self> {
+        Caller::load(parts, app).await.map(Self)
+    }
+}
+
 impl FromRequestParts<AppState> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> ApiResult<Self> {
+        let caller = Self::load(parts, app).await?;
+        if caller.assurance == ENROLMENT {
+            return Err(ApiError::forbidden(
+                "totp_required",
+                "Set up the second step of logging in first, with an authenticator app.",
+            ));
+        }
+        Ok(caller)
+    }
+}
+
+impl Caller {
+    /// Whoever the access token and the database say it is, whatever their assurance.
+    async fn load(parts: &mut Parts, app: &AppState) -> ApiResult<Self> {
         let token = bearer(parts).ok_or(ApiError::Unauthenticated)?;
         let now = app.clock.now();
         let bearer = app.tokens.verify(token, now).ok_or(ApiError::Unauthenticated)?;
@@ -260,6 +297,18 @@ roles! {
 impl Patient {
     pub fn id(&self) -> PatientId {
         PatientId(self.account.0)
+    }
+}
+
+impl Staff {
+    /// 403 unless they are one.
+    pub fn into_therapist(self) -> ApiResult<Therapist> {
+        self.0.with(Capability::Therapist).map(Therapist)
+    }
+
+    /// Gives up the role and keeps the person.
+    pub fn into_caller(self) -> Caller {
+        self.0
     }
 }
 

@@ -1,5 +1,7 @@
-//! Invitation codes: ten random Crockford base-32 characters and a check character, read aloud or printed. Case, the
-//! letters O, I and L, blanks and dashes are forgiven.
+//! Codes that people read and type, for invitations and for recovery: ten random Crockford base-32 characters and a
+//! check character, read aloud or printed. Case, the letters O, I and L, blanks and dashes are forgiven.
+
+use entity::ids::AccountId;
 
 use crate::{clock::Random, vault::Mac};
 
@@ -56,6 +58,11 @@ impl InvitationCode {
 /// What is stored of a code.
 pub fn hash(mac: &Mac, code: &InvitationCode) -> Vec<u8> {
     mac.sign(&[b"invitation", code.0.as_bytes()]).to_vec()
+}
+
+/// What is stored of a code that is good for one account and one purpose only.
+pub fn hash_for(mac: &Mac, purpose: &str, account: AccountId, code: &InvitationCode) -> Vec<u8> {
+    mac.sign(&[purpose.as_bytes(), account.0.as_bytes(), code.0.as_bytes()]).to_vec()
 }
 
 /// The value modulo 37, if that is one of the 32 plain characters; none too when `body` is not of the alphabet.

@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, ClinicId, LoginId};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Capability, passwords};
+use super::{Capability, strength};
 use crate::{
     reminders::rules::localtime::Zone,
     validate::{Checks, Validate},
@@ -21,7 +21,7 @@ pub struct Registration {
     pub invitation_code: String,
     #[schema(example = "ana@example.org", min_length = 3, max_length = 254)]
     pub email: String,
-    /// At least 15 characters of any kind; four random words are good.
+    /// At least 15 characters of any kind; five random words are good.
     #[schema(value_type = String, example = "violet harbour copper meadow", min_length = 15, max_length = 256, format = Password)]
     pub password: SecretString,
     /// What the care team calls you.
@@ -47,6 +47,15 @@ pub struct Credentials {
     pub email: String,
     #[schema(value_type = String, example = "violet harbour copper meadow", min_length = 1, max_length = 256, format = Password)]
     pub password: SecretString,
+    /// Six digits of the authenticator app, where a second factor is on.
+    #[schema(value_type = Option<String>, example = "492039", min_length = 6, max_length = 16)]
+    pub totp_code: Option<SecretString>,
+    /// One of the recovery codes instead of it; each works once.
+    #[schema(value_type = Option<String>, example = "7K3M9-QX2VB-4", min_length = 1, max_length = 64)]
+    pub recovery_code: Option<SecretString>,
+    /// What an earlier login on this device answered as `device_secret`. With it nobody else's attempts shut you out.
+    #[schema(value_type = Option<String>, example = "q5n3T2n1rJ0xVv0m8mZcY1c2Y4o1kq3P9wT7u6s5r4E", min_length = 1, max_length = 256)]
+    pub device_secret: Option<SecretString>,
     /// Shown in the list of devices.
     #[serde(default = "some_device")]
     #[schema(example = "Ana's phone", min_length = 1, max_length = 80)]
@@ -81,6 +90,12 @@ pub struct TokenPair {
     pub refresh_expires_at: DateTime<Utc>,
     #[schema(value_type = Uuid)]
     pub account_id: AccountId,
+    /// Whether this login opens nothing yet but setting a second factor up, which staff have to do first.
+    pub totp_required: bool,
+    /// Keep it beside the refresh token, also when logged out, and send it with the next login on this device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "q5n3T2n1rJ0xVv0m8mZcY1c2Y4o1kq3P9wT7u6s5r4E")]
+    pub device_secret: Option<String>,
 }
 
 /// One device that is logged in.
@@ -208,10 +223,10 @@ pub fn check_locale(checks: &mut Checks, pointer: &str, locale: &str) {
 
 impl Validate for Registration {
     fn validate(&self, checks: &mut Checks) {
-        use secrecy::ExposeSecret;
         checks.text("/invitation_code", Some(&self.invitation_code), 1, 64);
         check_email(checks, &self.email);
-        passwords::check(checks, "/password", self.password.expose_secret(), &self.email);
+        let own = [self.email.as_str(), self.display_name.as_str()];
+        strength::check(checks, "/password", self.password.expose_secret(), &own, strength::ALONE);
         checks.text("/display_name", Some(self.display_name.trim()), 1, 80);
         check_zone(checks, "/time_zone", &self.time_zone);
         check_locale(checks, "/locale", &self.locale);
@@ -221,16 +236,17 @@ impl Validate for Registration {
 
 impl Validate for Credentials {
     fn validate(&self, checks: &mut Checks) {
-        use secrecy::ExposeSecret;
         checks.text("/email", Some(&self.email), 3, 254);
         checks.text("/password", Some(self.password.expose_secret()), 1, 256);
+        checks.text("/totp_code", self.totp_code.as_ref().map(ExposeSecret::expose_secret), 6, 16);
+        checks.text("/recovery_code", self.recovery_code.as_ref().map(ExposeSecret::expose_secret), 1, 64);
+        checks.text("/device_secret", self.device_secret.as_ref().map(ExposeSecret::expose_secret), 1, 256);
         checks.text("/device_name", Some(&self.device_name), 1, 80);
     }
 }
 
 impl Validate for RefreshRequest {
     fn validate(&self, checks: &mut Checks) {
-        use secrecy::ExposeSecret;
         checks.text("/refresh_token", Some(self.refresh_token.expose_secret()), 1, 256);
     }
 }

@@ -10,15 +10,17 @@ use entity::{
     logins, push_subscriptions, refresh_tokens,
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set,
-    sea_query::{Expr, OnConflict},
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Set,
+    sea_query::{Expr, ExprTrait, OnConflict},
 };
 
+use super::caller::ENROLMENT;
 use crate::{
     app::AppState,
     audit::Event,
     db::{WriteTx, Writing},
     error::{ApiError, ApiResult},
+    mail::{self, Letter},
     vault::{DataKey, Place},
 };
 
@@ -31,6 +33,21 @@ pub struct Issued {
     pub login: LoginId,
     pub refresh_token: String,
     pub refresh_expires_at: DateTime<Utc>,
+    /// A second factor has to be set up first.
+    pub totp_required: bool,
+    /// What the device keeps, so that it is known next time; only when it was not.
+    pub device_secret: Option<String>,
+}
+
+/// Whom a login is for.
+#[derive(Debug)]
+pub struct NewLogin<'a> {
+    pub account: AccountId,
+    pub epoch: i32,
+    pub is_patient: bool,
+    /// Which factors were shown: `password`, `totp`, or `enrolment` while one is missing.
+    pub assurance: &'a str,
+    pub device: &'a str,
 }
 
 /// How long a login lives, idle and at most.
@@ -67,14 +84,8 @@ pub fn device_name(login: &logins::Model, key: &DataKey) -> ApiResult<String> {
 }
 
 /// Starts a login on a device.
-pub async fn issue(
-    app: &AppState,
-    tx: &WriteTx,
-    account: (AccountId, i32, bool),
-    key: &DataKey,
-    device: &str,
-) -> ApiResult<Issued> {
-    let (account, epoch, is_patient) = account;
+pub async fn issue(app: &AppState, tx: &WriteTx, new: NewLogin<'_>, key: &DataKey) -> ApiResult<Issued> {
+    let NewLogin { account, epoch, is_patient, assurance, device } = new;
     let now = tx.now();
     let id = LoginId(app.random.uuid_v7(now));
     let life = life(app, is_patient);
@@ -83,7 +94,7 @@ pub async fn issue(
         id: Set(id),
         account_id: Set(account),
         epoch: Set(epoch),
-        assurance: Set("password".to_owned()),
+        assurance: Set(assurance.to_owned()),
         factor_at: Set(now),
         counter: Set(1),
         rotated_at: Set(now),
@@ -98,7 +109,14 @@ pub async fn issue(
     logins::Entity::insert(row).exec_without_returning(tx.conn()).await?;
     let refresh_token = token(app, id, 1);
     remember(tx.conn(), id, 1, &refresh_token).await?;
-    Ok(Issued { account, login: id, refresh_token, refresh_expires_at: idle_expires_at })
+    Ok(Issued {
+        account,
+        login: id,
+        refresh_token,
+        refresh_expires_at: idle_expires_at,
+        totp_required: assurance == ENROLMENT,
+        device_secret: None,
+    })
 }
 
 async fn remember(conn: &impl ConnectionTrait, login: LoginId, counter: i64, token: &str) -> ApiResult<()> {
@@ -149,7 +167,7 @@ async fn family(app: &AppState, presented: &str) -> ApiResult<Option<Family>> {
 async fn rotate(app: &AppState, tx: &WriteTx, family: &Family) -> ApiResult<Option<Issued>> {
     let (login, account, now) = (&family.login, &family.account, tx.now());
     let life = life(app, account.kind == "patient");
-    let idle_expires_at = (now + life.idle).min(login.expires_at);
+    let idle_expires_at = Ord::min(now + life.idle, login.expires_at);
     let alive = logins::Entity::update_many()
         .col_expr(logins::Column::Counter, Expr::value(family.counter + 1))
         .col_expr(logins::Column::RotatedAt, Expr::value(now))
@@ -165,7 +183,7 @@ async fn rotate(app: &AppState, tx: &WriteTx, family: &Family) -> ApiResult<Opti
         .await?
         .rows_affected
         == 1;
-    if !alive && !lost_answer(tx, family).await? {
+    if !alive && !lost_answer(app, tx, family).await? {
         return Ok(None);
     }
     let refresh_token = token(app, login.id, family.counter + 1);
@@ -175,11 +193,13 @@ async fn rotate(app: &AppState, tx: &WriteTx, family: &Family) -> ApiResult<Opti
         login: login.id,
         refresh_token,
         refresh_expires_at: idle_expires_at,
+        totp_required: login.assurance == ENROLMENT,
+        device_secret: None,
     }))
 }
 
 /// Whether the token was exchanged a moment ago and its successor is still unused. Anything older ends the family.
-async fn lost_answer(tx: &WriteTx, family: &Family) -> ApiResult<bool> {
+async fn lost_answer(app: &AppState, tx: &WriteTx, family: &Family) -> ApiResult<bool> {
     let Some(login) = logins::Entity::find_by_id(family.login.id).one(tx.conn()).await? else {
         return Ok(false);
     };
@@ -194,6 +214,7 @@ async fn lost_answer(tx: &WriteTx, family: &Family) -> ApiResult<bool> {
     tx.audit(
         Event::new("accounts.refresh_reuse", login.account_id, format!("logins/{}", login.id)).refused(),
     );
+    mail::enqueue(app, tx, login.account_id, &Letter::LoginEnded { at: tx.now() }).await?;
     Ok(false)
 }
 
@@ -215,6 +236,66 @@ pub async fn revoke(tx: &WriteTx, login: LoginId, reason: &str) -> ApiResult<()>
         .exec(tx.conn())
         .await?;
     Ok(())
+}
+
+/// Ends every login of an account but `keep`, also those that are being made right now: their epoch is over. 401 when
+/// `keep` itself has ended meanwhile.
+pub async fn end_others(
+    tx: &WriteTx,
+    account: AccountId,
+    keep: Option<LoginId>,
+    reason: &str,
+) -> ApiResult<()> {
+    let keep = keep.unwrap_or(LoginId(uuid::Uuid::nil()));
+    accounts::Entity::update_many()
+        .col_expr(accounts::Column::Epoch, Expr::col(accounts::Column::Epoch).add(1))
+        .filter(accounts::Column::Id.eq(account))
+        .exec(tx.conn())
+        .await?;
+    let kept = logins::Entity::update_many()
+        .col_expr(logins::Column::Epoch, Expr::col(logins::Column::Epoch).add(1))
+        .filter(logins::Column::Id.eq(keep))
+        .filter(logins::Column::RevokedAt.is_null())
+        .exec(tx.conn())
+        .await?;
+    if kept.rows_affected == 0 && !keep.0.is_nil() {
+        return Err(ApiError::Unauthenticated);
+    }
+    logins::Entity::update_many()
+        .col_expr(logins::Column::RevokedAt, Expr::value(tx.now()))
+        .col_expr(logins::Column::RevokeReason, Expr::value(reason))
+        .filter(logins::Column::AccountId.eq(account))
+        .filter(logins::Column::Id.ne(keep))
+        .filter(logins::Column::RevokedAt.is_null())
+        .exec(tx.conn())
+        .await?;
+    let others = logins::Entity::find()
+        .select_only()
+        .column(logins::Column::Id)
+        .filter(logins::Column::AccountId.eq(account))
+        .filter(logins::Column::Id.ne(keep))
+        .into_query();
+    refresh_tokens::Entity::delete_many()
+        .filter(refresh_tokens::Column::LoginId.in_subquery(others))
+        .exec(tx.conn())
+        .await?;
+    push_subscriptions::Entity::delete_many()
+        .filter(push_subscriptions::Column::AccountId.eq(account))
+        .filter(push_subscriptions::Column::LoginId.ne(keep))
+        .exec(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Notes that a factor was given just now. 401 when the login has ended meanwhile.
+pub async fn freshen(tx: &WriteTx, login: LoginId) -> ApiResult<()> {
+    let alive = logins::Entity::update_many()
+        .col_expr(logins::Column::FactorAt, Expr::value(tx.now()))
+        .filter(logins::Column::Id.eq(login))
+        .filter(logins::Column::RevokedAt.is_null())
+        .exec(tx.conn())
+        .await?;
+    if alive.rows_affected == 1 { Ok(()) } else { Err(ApiError::Unauthenticated) }
 }
 
 /// The writing of a person who has no login yet.

@@ -4,6 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
 use tokio::sync::Semaphore;
+use unicode_normalization::UnicodeNormalization;
+use zeroize::Zeroizing;
 
 use crate::{
     clock::Random,
@@ -54,8 +56,8 @@ impl Passwords {
     /// The hash to store, with its parameters in it.
     pub async fn hash(&self, password: &str) -> ApiResult<String> {
         let (params, salt) = (self.params.clone(), self.random.bytes::<16>());
-        let password = zeroize::Zeroizing::new(password.to_owned());
-        self.run(move || hash(&params, password.as_bytes(), &salt)).await?.map_err(ApiError::internal)
+        let password = canonical(password);
+        self.run(move || hash(&params, &password, &salt)).await?.map_err(ApiError::internal)
     }
 
     /// Whether the password is the one behind `stored`. Without a stored hash a decoy is checked, which takes as long
@@ -64,13 +66,13 @@ impl Passwords {
         let known = stored.is_some();
         let (stored, decoy) = (stored.map(str::to_owned), self.decoy.clone());
         let (params, salt) = (self.params.clone(), self.random.bytes::<16>());
-        let password = zeroize::Zeroizing::new(password.to_owned());
+        let password = canonical(password);
         let fits = self
             .run(move || {
                 let decoy = decoy.get_or_init(|| {
                     hash(&params, b"no account has this password", &salt).unwrap_or_default()
                 });
-                verify(password.as_bytes(), stored.as_ref().unwrap_or(decoy))
+                verify(&password, stored.as_ref().unwrap_or(decoy))
             })
             .await?;
         Ok(fits && known)
@@ -100,6 +102,11 @@ impl Passwords {
     }
 }
 
+/// One writing for what looks the same: keyboards compose accents differently (NIST SP 800-63B, section 5.1.1.2).
+fn canonical(password: &str) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(password.nfkc().collect::<String>().into_bytes())
+}
+
 fn hash(params: &Params, password: &[u8], salt: &[u8]) -> Result<String, argon2::password_hash::Error> {
     let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
     Ok(argon.hash_password_with_salt(password, salt)?.to_string())
@@ -108,23 +115,3 @@ fn hash(params: &Params, password: &[u8], salt: &[u8]) -> Result<String, argon2:
 fn verify(password: &[u8], stored: &str) -> bool {
     PasswordHash::new(stored).is_ok_and(|stored| Argon2::default().verify_password(password, &stored).is_ok())
 }
-
-/// 422 unless the password is long enough and not one of the first that anybody tries. Lengths in Unicode scalar
-/// values, as NIST SP 800-63B counts them.
-pub fn check(checks: &mut crate::validate::Checks, pointer: &str, password: &str, email: &str) {
-    checks.text(pointer, Some(password), 15, 256);
-    let plain: String = password.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
-    let distinct = plain.chars().collect::<std::collections::BTreeSet<_>>().len();
-    let local = email.split('@').next().unwrap_or("").to_lowercase();
-    let guessable = distinct < 5
-        || BLOCKLIST.lines().any(|entry| entry == plain)
-        || (local.len() >= 4 && plain.starts_with(&local) && plain.len() < local.len() + 6);
-    checks.require(
-        !guessable,
-        pointer,
-        "guessable_password",
-        "is easy to guess; four random words are better",
-    );
-}
-
-const BLOCKLIST: &str = include_str!("../../content/password-blocklist.txt");

@@ -1,11 +1,7 @@
 //! Registration by invitation: one transaction takes the code, makes the account with its keys, puts the patient into
 //! the care of whoever invited, and logs the device in.
 
-use entity::{
-    accounts,
-    ids::{AccountId, ClinicId},
-    invitations,
-};
+use entity::{ids::AccountId, invitations};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter,
     sea_query::{Expr, ExprTrait},
@@ -13,8 +9,12 @@ use sea_orm::{
 use secrecy::ExposeSecret;
 
 use super::{
-    Bucket, Capabilities, InvitationCode, Issued, NewAccount, code, count_attempt, create_account,
-    dto::Registration, limits, logins, queries,
+    Bucket, Capabilities, InvitationCode, Issued, NewAccount,
+    caller::ENROLMENT,
+    code, count_attempt, create_account, devices,
+    dto::Registration,
+    logins::{self, NewLogin},
+    queries,
 };
 use crate::{
     app::AppState,
@@ -105,13 +105,22 @@ async fn join(
         care::begin(app, tx, id.0.into(), member, invitation.clinic_id).await?;
     }
     tx.audit(Event::new("accounts.register", id, format!("invitations/{}", invitation.id)));
-    let key = own_key(app, tx, id, is_patient).await?;
-    logins::issue(app, tx, (id, 1, is_patient), &key, &device).await.map(Some)
+    let key = own_key(app, tx.conn(), id, is_patient).await?;
+    let assurance = if is_patient { "password" } else { ENROLMENT };
+    let new = NewLogin { account: id, epoch: 1, is_patient, assurance, device: &device };
+    let issued = logins::issue(app, tx, new, &key).await?;
+    Ok(Some(Issued { device_secret: Some(devices::remember(app, tx, id).await?), ..issued }))
 }
 
-async fn own_key(app: &AppState, tx: &WriteTx, id: AccountId, is_patient: bool) -> ApiResult<DataKey> {
+/// The key that seals an account's own fields.
+pub async fn own_key(
+    app: &AppState,
+    conn: &impl ConnectionTrait,
+    id: AccountId,
+    is_patient: bool,
+) -> ApiResult<DataKey> {
     let kind = if is_patient { OwnerKind::Patient } else { OwnerKind::Account };
-    Ok(app.vault.unwrap(&queries::wrapped(tx.conn(), KeyOwner::new(kind, id)).await?)?)
+    Ok(app.vault.unwrap(&queries::wrapped(conn, KeyOwner::new(kind, id)).await?)?)
 }
 
 /// Uses the invitation up; two people with one code race here, and one of them loses.
@@ -145,59 +154,4 @@ async fn taken(app: &AppState, invitation: &invitations::Model) -> ApiResult<Api
         "registration_refused",
         "No account could be made with these details. If you already have one, log in.",
     ))
-}
-
-/// Checks e-mail and password and logs the device in. Unknown address and wrong password answer alike.
-pub async fn login(
-    app: &AppState,
-    input: super::dto::Credentials,
-    network: &str,
-    request_id: &str,
-) -> ApiResult<Issued> {
-    let pair = Bucket::LoginPair { email: &input.email, network };
-    count_attempt(app, Bucket::Network(network)).await?;
-    count_attempt(app, pair).await?;
-    let account = accounts::Entity::find()
-        .filter(accounts::Column::EmailIndex.eq(app.vault.index().email(&input.email)))
-        .filter(accounts::Column::State.eq("active"))
-        .one(app.db.reader())
-        .await?;
-    let stored = account.as_ref().map(|account| account.password_hash.as_str());
-    let fits = app.passwords.verify(input.password.expose_secret(), stored).await?;
-    let Some(account) = account.filter(|_| fits) else { return Err(wrong_credentials()) };
-    limits::forget(app, pair).await?;
-    let rehashed = if app.passwords.outdated(&account.password_hash) {
-        Some(app.passwords.hash(input.password.expose_secret()).await?)
-    } else {
-        None
-    };
-    let writing = logins::anonymous(account.id, ClinicId(account.clinic_id.0), request_id);
-    app.db
-        .write(&writing, async |tx| {
-            if let Some(hash) = rehashed {
-                rehash(tx, account.id, hash).await?;
-            }
-            let is_patient = account.kind == "patient";
-            let key = own_key(app, tx, account.id, is_patient).await?;
-            tx.audit(Event::new("accounts.login", account.id, format!("accounts/{}", account.id)));
-            logins::issue(app, tx, (account.id, account.epoch, is_patient), &key, &input.device_name).await
-        })
-        .await
-}
-
-async fn rehash(tx: &WriteTx, id: AccountId, hash: String) -> ApiResult<()> {
-    accounts::Entity::update_many()
-        .col_expr(accounts::Column::PasswordHash, Expr::value(hash))
-        .filter(accounts::Column::Id.eq(id))
-        .exec(tx.conn())
-        .await?;
-    Ok(())
-}
-
-fn wrong_credentials() -> ApiError {
-    ApiError::refused(
-        axum::http::StatusCode::UNAUTHORIZED,
-        "wrong_credentials",
-        "E-mail and password do not fit. Check both, or reset the password.",
-    )
 }

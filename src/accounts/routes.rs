@@ -7,9 +7,9 @@ use secrecy::ExposeSecret;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Caller, Issued,
+    AnyLogin, Caller, Issued,
     dto::{Credentials, Device, DeviceList, Jwks, Me, MePatch, RefreshRequest, Registration, TokenPair},
-    logins, me, register,
+    login, logins, me, register,
 };
 use crate::{
     app::AppState,
@@ -28,6 +28,8 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(list_devices))
         .routes(routes!(delete_device))
         .routes(routes!(get_me, update_me))
+        .merge(super::factor_routes::router())
+        .merge(super::reset_routes::router())
 }
 
 /// What lives outside `/v1`.
@@ -48,6 +50,8 @@ fn pair(app: &AppState, issued: Issued) -> ApiResult<impl IntoResponse + use<>> 
         refresh_token: issued.refresh_token,
         refresh_expires_at: issued.refresh_expires_at,
         account_id: issued.account,
+        totp_required: issued.totp_required,
+        device_secret: issued.device_secret,
     };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(body)))
 }
@@ -74,7 +78,7 @@ async fn create_login(
     request: RequestId,
     ValidJson(input): ValidJson<Credentials>,
 ) -> ApiResult<impl IntoResponse> {
-    let issued = register::login(&app, input, network.as_str(), &request.0).await?;
+    let issued = login::login(&app, input, network.as_str(), &request.0).await?;
     pair(&app, issued)
 }
 
@@ -93,7 +97,7 @@ async fn refresh_login(
 /// Log this device out.
 #[utoipa::path(post, path = "/auth/logout", operation_id = "delete_login", tag = "accounts",
     responses((status = 204, description = "Logged out"), Problems))]
-async fn delete_login(State(app): State<AppState>, me: Caller) -> ApiResult<StatusCode> {
+async fn delete_login(State(app): State<AppState>, me: AnyLogin) -> ApiResult<StatusCode> {
     let writing = me.writing();
     app.db.write(&writing, async |tx| logins::revoke(tx, me.login, "logged_out").await).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -1,7 +1,10 @@
 //! Access tokens: JWT (RFC 7519, profile RFC 9068) signed with EdDSA, ten minutes long. They say which login speaks;
 //! whether that login still counts is read from the database on every request. No role is ever trusted from a token.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use aws_lc_rs::{
     digest,
@@ -44,12 +47,19 @@ struct Key {
     kid: String,
     encoding: EncodingKey,
     public: String,
+    signs_from: Option<DateTime<Utc>>,
 }
 
-/// Signs and checks access tokens. The last key signs; all of them verify, so that keys can be changed.
-pub struct Tokens {
+/// The keys of one reading of the file.
+struct Ring {
     keys: Vec<Key>,
     decoding: HashMap<String, DecodingKey>,
+}
+
+/// Signs and checks access tokens. The last key that may already signs; all of them verify, so that keys can be
+/// changed while everybody works.
+pub struct Tokens {
+    ring: RwLock<Arc<Ring>>,
     validation: Validation,
     issuer: String,
     audience: String,
@@ -73,14 +83,7 @@ impl Tokens {
         audience: &str,
         seconds: i64,
     ) -> Result<Self, BadSigningKey> {
-        let keys = keys.iter().map(load).collect::<Result<Vec<_>, _>>()?;
-        let decoding = keys
-            .iter()
-            .map(|key| {
-                DecodingKey::from_ed_components(&key.public).map(|decoding| (key.kid.clone(), decoding))
-            })
-            .collect::<Result<_, _>>()
-            .map_err(|_| BadSigningKey("unknown".into()))?;
+        let ring = RwLock::new(Arc::new(Ring::new(keys)?));
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_issuer(&[issuer]);
         validation.set_audience(&[audience]);
@@ -88,14 +91,28 @@ impl Tokens {
         // Expiry is checked below against the injected clock.
         validation.validate_exp = false;
         Ok(Self {
-            keys,
-            decoding,
+            ring,
             validation,
             issuer: issuer.into(),
             audience: audience.into(),
             seconds,
             checked: Cache::new(100_000),
         })
+    }
+
+    /// Takes other keys into use. Tokens of a key that is gone are refused from now on.
+    pub fn replace(&self, keys: &[SigningKey]) -> Result<(), BadSigningKey> {
+        let ring = Arc::new(Ring::new(keys)?);
+        let before = std::mem::replace(&mut *self.ring.write().unwrap_or_else(PoisonError::into_inner), ring);
+        let kids = |ring: &Ring| ring.keys.iter().map(|key| key.kid.clone()).collect::<Vec<_>>();
+        if kids(&before) != kids(&self.ring()) {
+            self.checked.invalidate_all();
+        }
+        Ok(())
+    }
+
+    fn ring(&self) -> Arc<Ring> {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Life of a token in seconds.
@@ -111,7 +128,10 @@ impl Tokens {
         jti: Uuid,
         now: DateTime<Utc>,
     ) -> Result<String, jsonwebtoken::errors::Error> {
-        let key = self.keys.last().ok_or(jsonwebtoken::errors::ErrorKind::InvalidKeyFormat)?;
+        let ring = self.ring();
+        let signs = |key: &&Key| key.signs_from.is_none_or(|from| from <= now);
+        let key = ring.keys.iter().rfind(signs).or(ring.keys.first());
+        let key = key.ok_or(jsonwebtoken::errors::ErrorKind::InvalidKeyFormat)?;
         let header =
             Header { typ: Some(TYPE.into()), kid: Some(key.kid.clone()), ..Header::new(Algorithm::EdDSA) };
         let claims = Claims {
@@ -149,7 +169,8 @@ impl Tokens {
         if header.typ.as_deref() != Some(TYPE) || header.alg != Algorithm::EdDSA {
             return None;
         }
-        let key = self.decoding.get(header.kid.as_deref()?)?;
+        let ring = self.ring();
+        let key = ring.decoding.get(header.kid.as_deref()?)?;
         let claims = jsonwebtoken::decode::<Claims>(token, key, &self.validation).ok()?.claims;
         Some(Bearer { account: claims.sub.into(), login: claims.sid.into(), expires: claims.exp })
     }
@@ -157,11 +178,26 @@ impl Tokens {
     /// The public keys as a JWK set (RFC 7517, RFC 8037).
     pub fn jwks(&self) -> serde_json::Value {
         let keys: Vec<_> = self
+            .ring()
             .keys
             .iter()
             .map(|key| json!({"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": key.kid, "x": key.public}))
             .collect();
         json!({ "keys": keys })
+    }
+}
+
+impl Ring {
+    fn new(keys: &[SigningKey]) -> Result<Self, BadSigningKey> {
+        let keys = keys.iter().map(load).collect::<Result<Vec<_>, _>>()?;
+        let decoding = keys
+            .iter()
+            .map(|key| {
+                DecodingKey::from_ed_components(&key.public).map(|decoding| (key.kid.clone(), decoding))
+            })
+            .collect::<Result<_, _>>()
+            .map_err(|_| BadSigningKey("unknown".into()))?;
+        Ok(Self { keys, decoding })
     }
 }
 
@@ -172,5 +208,6 @@ fn load(key: &SigningKey) -> Result<Key, BadSigningKey> {
         kid: key.kid.clone(),
         encoding: EncodingKey::from_ed_der(&key.pkcs8),
         public: BASE64_URL_SAFE_NO_PAD.encode(pair.public_key().as_ref()),
+        signs_from: key.signs_from,
     })
 }

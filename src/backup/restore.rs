@@ -251,6 +251,8 @@ async fn settle(txn: &DatabaseTransaction, app: &AppState, ledger: &[Erased]) ->
     }
     for sql in [
         "UPDATE accounts SET epoch = epoch + 1",
+        "DELETE FROM reset_tokens",
+        "DELETE FROM reset_requests",
         "UPDATE patients SET sync_seq = sync_seq + 1000000, sync_floor = sync_seq + 1000000",
         // A poll of the review queue compares this with what it was last told.
         "UPDATE care_relations SET review_seq = review_seq + 1000000",

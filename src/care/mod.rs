@@ -9,6 +9,7 @@ mod invitations;
 mod mine;
 mod page;
 mod queries;
+mod recovery;
 mod routes;
 mod shared;
 mod sharing;

@@ -35,6 +35,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(delete_care_team_member))
         .merge(super::page::router())
         .merge(super::staff::router())
+        .merge(super::recovery::router())
         .merge(super::access_log::router())
 }
 

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::{CliError, start, vapid};
 use crate::{
+    clock::{Clock, SystemClock},
     config::{Config, Environment},
     vault::{self, keyfile},
 };
@@ -37,8 +38,22 @@ enum KeysCommand {
         /// Its name, such as kek-0f3a9c21.
         kid: String,
     },
+    /// Change the keys that sign access tokens.
+    Signing {
+        #[command(subcommand)]
+        command: SigningCommand,
+    },
     /// The keys by which push services know this server.
     Vapid(vapid::VapidArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum SigningCommand {
+    /// Add a key. Running servers read it within a minute, and sign with it ten minutes from now; nobody is logged out.
+    Rotate {
+        /// The file that keys.signing_key_file names. Several servers: copy it to each within the ten minutes.
+        file: PathBuf,
+    },
 }
 
 pub async fn run(args: KeysArgs, config: Option<&Path>) -> Result<(), CliError> {
@@ -56,6 +71,10 @@ pub async fn run(args: KeysArgs, config: Option<&Path>) -> Result<(), CliError> 
         }
         KeysCommand::Rotate => rotate(Config::load(config)?).await?,
         KeysCommand::RemoveKek { kid } => remove(Config::load(config)?, &kid).await?,
+        KeysCommand::Signing { command: SigningCommand::Rotate { file } } => {
+            let (kid, from) = keyfile::rotate_signing(&file, SystemClock.now())?;
+            println!("added {kid}, which signs from {from}");
+        }
         KeysCommand::Vapid(args) => vapid::run(args, config).await?,
     }
     Ok(())

@@ -16,8 +16,12 @@ use crate::{
     app::{self, AppState},
     config::Config,
     db::Engine,
-    export, http, scheduler, telemetry,
+    export, http, mail, scheduler, telemetry,
+    vault::keyfile,
 };
+
+/// How often the signing keys are read again.
+const KEYS_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// How to serve.
 #[derive(Debug, Args)]
@@ -70,6 +74,8 @@ pub async fn run_until(
     let metrics = serve_metrics(&app, &stop).await?;
     let worker = with_worker.then(|| tokio::spawn(scheduler::run(app.clone(), stop.clone())));
     let archives = with_worker.then(|| tokio::spawn(export::run(app.clone(), stop.clone())));
+    let mail = with_worker.then(|| tokio::spawn(mail::run(app.clone(), stop.clone())));
+    let keys = tokio::spawn(watch_signing_keys(app.clone(), stop.clone()));
     let announcing = Some(tokio::spawn(scheduler::announce(app.clone(), stop.clone())));
     if let Some(listener) = listener {
         let limits = app.config.server.clone();
@@ -77,12 +83,25 @@ pub async fn run_until(
     } else {
         stop.cancelled().await;
     }
-    for task in [worker, archives, announcing, metrics].into_iter().flatten() {
+    for task in [worker, archives, mail, announcing, metrics, Some(keys)].into_iter().flatten() {
         if let Err(error) = task.await {
             tracing::error!(%error, "a task ended badly");
         }
     }
     Ok(())
+}
+
+/// Takes a changed signing key file into use; one that cannot be read leaves the keys as they are.
+async fn watch_signing_keys(app: AppState, stop: CancellationToken) {
+    while tokio::time::timeout(KEYS_EVERY, stop.cancelled()).await.is_err() {
+        let read = keyfile::load_signing(&app.config.keys, app.config.environment);
+        let taken = read
+            .map_err(|error| error.to_string())
+            .and_then(|keys| app.tokens.replace(&keys).map_err(|error| error.to_string()));
+        if let Err(error) = taken {
+            tracing::warn!(error, "the signing keys were not read again; those in memory stay in use");
+        }
+    }
 }
 
 async fn serve_metrics(app: &AppState, stop: &CancellationToken) -> Result<Option<JoinHandle<()>>, CliError> {

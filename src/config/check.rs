@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
-use super::{Config, Problems};
+use super::{Config, Problems, SmtpTls};
 
 const MAKE_KEYS: &str = "make it with `afterglow keys generate --out DIR`";
 // What security reviews ask of Argon2id: 19 MiB and two passes.
@@ -18,6 +18,7 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
     addresses(config, problems);
     database(config, problems);
     push(config, problems);
+    mail(config, problems);
     apns(config, problems);
     if EnvFilter::try_new(&config.log.filter).is_err() {
         problems.add("log.filter", "is not a filter; write for instance info,afterglow=debug");
@@ -142,6 +143,21 @@ fn push(config: &Config, problems: &mut Problems) {
     }
 }
 
+fn mail(config: &Config, problems: &mut Problems) {
+    let mail = &config.mail;
+    if mail.from.parse::<lettre::message::Mailbox>().is_err() {
+        problems.add("mail.from", "must be an address such as Afterglow <no-reply@example.org>");
+    }
+    let local = ["localhost", "127.0.0.1", "::1"].contains(&mail.smtp_host.as_str());
+    if !mail.smtp_host.is_empty() && !local && mail.smtp_tls == SmtpTls::None {
+        problems
+            .add("mail.smtp_tls", "must be implicit or starttls, unless the mail server is on this machine");
+    }
+    if !mail.smtp_user.is_empty() && mail.smtp_password.expose_secret().is_empty() {
+        problems.add("mail.smtp_password", "is missing beside mail.smtp_user");
+    }
+}
+
 /// What Apple's service needs beside the key.
 fn apns(config: &Config, problems: &mut Problems) {
     let apns = &config.apns;
@@ -184,6 +200,12 @@ fn production(config: &Config, problems: &mut Problems) {
         problems.add(
             "push.subject",
             "is required in production: set mailto:someone@example.org, who answers for pushes",
+        );
+    }
+    if config.mail.smtp_host.is_empty() {
+        problems.add(
+            "mail.smtp_host",
+            "is required in production: without mail nobody is told of a stolen password, or gets a new one",
         );
     }
     for (setting, address) in [("app_url", &config.app_url), ("auth.issuer", &config.auth.issuer)] {

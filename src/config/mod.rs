@@ -19,8 +19,8 @@ use zeroize::Zeroizing;
 
 pub use sections::{
     ApnsConfig, AttachmentsConfig, AuditConfig, AuthConfig, DatabaseConfig, Environment, ErasureConfig,
-    FcmConfig, KeysConfig, LogConfig, LogFormat, MeasuresConfig, PushConfig, RetentionConfig, SafetyConfig,
-    SchedulerConfig, ServerConfig, SqliteSynchronous,
+    FcmConfig, KeysConfig, LogConfig, LogFormat, MailConfig, MeasuresConfig, PushConfig, RetentionConfig,
+    SafetyConfig, SchedulerConfig, ServerConfig, SmtpTls, SqliteSynchronous,
 };
 
 /// All settings. Secrets in it are neither printed by `Debug` nor serialised.
@@ -53,6 +53,8 @@ pub struct Config {
     pub safety: SafetyConfig,
     /// Logs.
     pub log: LogConfig,
+    /// How mails leave.
+    pub mail: MailConfig,
     /// The chain of who read what.
     pub audit: AuditConfig,
     /// The ledger of erasures.
@@ -63,6 +65,13 @@ pub struct Config {
     pub attachments: AttachmentsConfig,
     /// Questionnaires beyond those of the binary.
     pub measures: MeasuresConfig,
+}
+
+impl KeysConfig {
+    /// Whether the key-encryption keys come from the environment instead of a file.
+    pub fn kek_from_environment(&self) -> bool {
+        !self.kek.expose_secret().is_empty()
+    }
 }
 
 impl Default for Config {
@@ -81,6 +90,7 @@ impl Default for Config {
             scheduler: SchedulerConfig::default(),
             safety: SafetyConfig::default(),
             log: LogConfig::default(),
+            mail: MailConfig::default(),
             audit: AuditConfig::default(),
             erasure: ErasureConfig::default(),
             retention: RetentionConfig::default(),

@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::values::{address, address_or_empty, empty_or_address, hidden, list};
@@ -123,13 +123,6 @@ pub struct KeysConfig {
     pub index_key_file: PathBuf,
     /// The P-256 keys that identify this server to push services.
     pub vapid_file: PathBuf,
-}
-
-impl KeysConfig {
-    /// Whether the key-encryption keys come from the environment instead of a file.
-    pub fn kek_from_environment(&self) -> bool {
-        !self.kek.expose_secret().is_empty()
-    }
 }
 
 /// `[auth]`: tokens, logins and password hashing.
@@ -278,6 +271,51 @@ impl Default for SchedulerConfig {
 pub struct SafetyConfig {
     /// A file with countries that replace those of the embedded crisis directory.
     pub crisis_resources_file: Option<PathBuf>,
+}
+
+/// How a connection to the mail server is encrypted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SmtpTls {
+    /// From the first byte, usually at port 465.
+    #[default]
+    Implicit,
+    /// After a greeting in clear, usually at port 587; nothing is sent without it.
+    Starttls,
+    /// Not at all: only for a server on this machine.
+    None,
+}
+
+/// `[mail]`: how mails leave.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MailConfig {
+    /// Host of the mail server; empty: mails become files in `data_dir/mail`, in development only.
+    pub smtp_host: String,
+    /// Its port; 0: the usual one.
+    pub smtp_port: u16,
+    /// How the connection is encrypted.
+    pub smtp_tls: SmtpTls,
+    /// Whom to log in as; empty: nobody.
+    pub smtp_user: String,
+    /// The password for it.
+    #[serde(serialize_with = "hidden")]
+    pub smtp_password: SecretString,
+    /// The sender, such as `Afterglow <no-reply@example.org>`.
+    pub from: String,
+}
+
+impl Default for MailConfig {
+    fn default() -> Self {
+        Self {
+            smtp_host: String::new(),
+            smtp_port: 0,
+            smtp_tls: SmtpTls::default(),
+            smtp_user: String::new(),
+            smtp_password: SecretString::default(),
+            from: "Afterglow <no-reply@localhost>".to_owned(),
+        }
+    }
 }
 
 /// `[log]`

@@ -196,6 +196,7 @@ fn production_refuses_what_is_only_convenient() {
         "keys.kek_file",
         "keys.signing_key_file",
         "keys.vapid_file",
+        "mail.smtp_host",
         "push.allow_loopback",
         "push.subject",
         "server.cors_origins",
@@ -216,6 +217,8 @@ fn a_complete_production_file_is_accepted() {
             [push]
             subject = "mailto:ops@example.org"
             extra_hosts = ["push.example.org"]
+            [mail]
+            smtp_host = "mail.example.org"
             [keys]
             signing_key_file = "Cargo.toml"
             index_key_file = "Cargo.toml"

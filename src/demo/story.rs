@@ -49,6 +49,8 @@ struct Cast {
     bo_id: String,
     zone: Zone,
     emails: [String; 3],
+    /// What the authenticator apps of Ada and Bo hold.
+    seeds: [String; 2],
     door: Client,
 }
 
@@ -68,6 +70,7 @@ pub async fn tell(app: &AppState, address: SocketAddr, phone: &PushReceiver) -> 
     for (email, password) in cast.emails.iter().zip([ADMIN_PASSWORD, THERAPIST_PASSWORD, PATIENT_PASSWORD]) {
         println!("   {email:<34} {password}");
     }
+    println!("Secrets for an authenticator app: Ada {}, Bo {}", cast.seeds[0], cast.seeds[1]);
     Ok(())
 }
 
@@ -108,8 +111,10 @@ async fn gather(app: &AppState, address: SocketAddr) -> Result<Cast, Broken> {
     let ada = door.expect(StatusCode::OK, Method::POST, "/v1/auth/login", Some(pair), None).await?;
     let ada = door.with_token(&ada)?;
     let staff = json!({"kind": "staff", "capabilities": ["therapist"], "profession": "Psychotherapist"});
+    let seed_of_ada = enrol(app, &ada).await?;
     let (bo, bo_id) = join(&ada, &door, staff.clone(), "Bo", &email("bo"), THERAPIST_PASSWORD, &zone).await?;
     let (cy, _) = join(&ada, &door, staff, "Cy", &email("cy"), THERAPIST_PASSWORD, &zone).await?;
+    let seeds = [seed_of_ada, enrol(app, &bo).await?];
     let invitation = json!({"kind": "patient", "label": "Tuesday's new patient"});
     let (ana, patient_id) =
         join(&bo, &door, invitation, "Ana", &email("ana"), PATIENT_PASSWORD, &zone).await?;
@@ -118,6 +123,9 @@ async fn gather(app: &AppState, address: SocketAddr) -> Result<Cast, Broken> {
         join(&ada, &door, role("medical"), "Mira", &email("mira"), THERAPIST_PASSWORD, &zone).await?;
     let (cleo, _) =
         join(&ada, &door, role("coordinator"), "Cleo", &email("cleo"), THERAPIST_PASSWORD, &zone).await?;
+    for other in [&cy, &mira, &cleo] {
+        enrol(app, other).await?;
+    }
     let further = json!({"kind": "patient", "member_id": mira_id});
     let further = cleo.create("/v1/invitations", further).await?;
     ana.create("/v1/care-team", json!({"invitation_code": text(&further, "code")?})).await?;
@@ -125,9 +133,10 @@ async fn gather(app: &AppState, address: SocketAddr) -> Result<Cast, Broken> {
         "Bo (therapist) invited Ana (patient). Ana lives by the clock of {}, where it is",
         zone.name()
     ));
-    line(format!("now {}. Cy is another therapist of the same clinic.\n", local(&zone, app.clock.now())));
+    line(format!("now {}. Cy is another therapist of the same clinic.", local(&zone, app.clock.now())));
+    line("Staff get in with a second factor only: each set one up at the first login.\n");
     let emails = [email("ada"), email("bo"), email("ana")];
-    Ok(Cast { ada, bo, cy, mira, cleo, ana, patient_id, bo_id, zone, emails, door })
+    Ok(Cast { ada, bo, cy, mira, cleo, ana, patient_id, bo_id, zone, emails, seeds, door })
 }
 
 async fn join(
@@ -146,6 +155,18 @@ async fn join(
     });
     let pair = door.create("/v1/auth/register", body).await?;
     Ok((door.with_token(&pair)?, text(&pair, "account_id")?.to_owned()))
+}
+
+/// Sets a second factor up as an authenticator app does, and returns its secret.
+async fn enrol(app: &AppState, who: &Client) -> Result<String, Broken> {
+    let begun = who.expect(StatusCode::OK, Method::POST, "/v1/auth/totp", None, None).await?;
+    let secret = text(&begun, "secret")?.to_owned();
+    let seed = totp_rs::Secret::try_from_base32(&secret).map_err(|_| Broken("no secret".into()))?;
+    let totp = totp_rs::Builder::new().with_secret(seed).build().map_err(|_| Broken("no seed".into()))?;
+    let now = u64::try_from(app.clock.now().timestamp()).map_err(|_| Broken("it is before 1970".into()))?;
+    let code = json!({"code": totp.generate(now).to_string()});
+    who.expect(StatusCode::OK, Method::POST, "/v1/auth/totp/confirm", Some(code), None).await?;
+    Ok(secret)
 }
 
 fn local(zone: &Zone, at: DateTime<Utc>) -> String {

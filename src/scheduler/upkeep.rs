@@ -9,7 +9,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::keeping::Keeping;
-use crate::{app::AppState, attachments, db::many::Ids, erasure, error::ApiResult, reminders, sync};
+use crate::{
+    accounts, app::AppState, attachments, db::many::Ids, erasure, error::ApiResult, reminders, sync,
+};
 
 /// How long a round of everything takes at least.
 const EVERY: Duration = Duration::from_secs(300);
@@ -41,6 +43,9 @@ async fn keep(app: &AppState) {
     }
     if let Err(error) = erasure::run_due(app).await {
         tracing::error!(?error, "an erasure that is due was not done; the next sweep tries again");
+    }
+    if let Err(error) = accounts::purge(app).await {
+        tracing::warn!(?error, "old attempts were not forgotten; the next sweep tries again");
     }
     if let Err(error) = attachments::sweep(app).await {
         tracing::warn!(?error, "the sweep for abandoned uploads failed");

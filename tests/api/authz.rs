@@ -14,7 +14,11 @@ use crate::{
     openapi::{Operation, operations},
 };
 
-both_engines![every_operation_answers_everybody_as_the_table_says, foreign_is_the_same_as_nonexistent];
+both_engines![
+    every_operation_answers_everybody_as_the_table_says,
+    foreign_is_the_same_as_nonexistent,
+    z1_staff_without_a_second_factor_reach_nothing_but_setting_one_up,
+];
 
 /// Everybody who asks, in the order of the table's columns.
 const WHO: [&str; 9] = [
@@ -31,6 +35,7 @@ const WHO: [&str; 9] = [
 
 const OPEN: [u16; 9] = [200; 9];
 const ANYBODY: [u16; 9] = [401, 200, 200, 200, 200, 200, 200, 200, 401];
+const ANYBODY_204: [u16; 9] = [401, 204, 204, 204, 204, 204, 204, 204, 401];
 const ANYBODY_CREATES: [u16; 9] = [401, 201, 201, 201, 201, 201, 201, 201, 401];
 const PATIENTS: [u16; 9] = [401, 200, 200, 403, 403, 403, 403, 403, 401];
 const PATIENTS_204: [u16; 9] = [401, 204, 204, 403, 403, 403, 403, 403, 401];
@@ -56,7 +61,19 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("get_readiness", OPEN),
     ("get_push_key", OPEN),
     ("get_invitation_preview", OPEN),
-    ("delete_login", [401, 204, 204, 204, 204, 204, 204, 204, 401]),
+    ("get_passphrase_suggestion", OPEN),
+    ("request_password_reset", [202; 9]),
+    // Each brings a token or a code of its own.
+    ("confirm_password_reset", [204; 9]),
+    ("recover_account", [204; 9]),
+    ("create_patient_recovery", [401, 403, 403, 404, 201, 404, 404, 201, 401]),
+    ("reauthenticate", ANYBODY_204),
+    ("change_password", ANYBODY_204),
+    ("begin_totp", ANYBODY),
+    // Nobody here knows the code; that the right one works has tests of its own.
+    ("confirm_totp", [401, 422, 422, 422, 422, 422, 422, 422, 401]),
+    ("disable_totp", [401, 204, 204, 409, 409, 409, 409, 409, 401]),
+    ("delete_login", ANYBODY_204),
     ("list_devices", ANYBODY),
     ("delete_device", HER_DEVICE_204),
     ("get_me", ANYBODY),
@@ -250,6 +267,8 @@ const COORDINATORS: [u16; 4] = [403, 403, 200, 200];
 const OF_ROLES: &[(&str, [u16; 4])] = &[
     // It has to be said whose care the patient would come into.
     ("create_invitation", [403, 403, 422, 422]),
+    // The front desk of her clinic.
+    ("create_patient_recovery", [403, 403, 201, 404]),
     // Their own, and this one is her therapist's.
     ("get_invitation_page", [403, 403, 404, 404]),
     ("list_patient_sessions", HER_MEDICAL),
@@ -443,6 +462,28 @@ async fn foreign_is_the_same_as_nonexistent(app: TestApp) {
             let nonexistent = world.ask(&world.people[column], operation, &world.nothing(&thing)).await;
             assert_eq!(foreign.status, expected, "{} by {}", operation.id, asking(column));
             assert_eq!(foreign.shape(), nonexistent.shape(), "{} by {}", operation.id, asking(column));
+        }
+        world.app.advance(Duration::minutes(16));
+        world.revoke_again().await;
+    }
+}
+
+/// What leads to a second factor, and out.
+const ENROLMENT: [&str; 3] = ["begin_totp", "confirm_totp", "delete_login"];
+
+async fn z1_staff_without_a_second_factor_reach_nothing_but_setting_one_up(app: TestApp) {
+    let world = World::new(app).await;
+    let pat = world.app.newcomer("pat").await;
+    for operation in operations() {
+        let thing = world.thing(&operation.id).await;
+        let reply = world.ask(&pat, &operation, &thing).await;
+        let open = row(&operation.id)[0];
+        if ENROLMENT.contains(&operation.id.as_str()) {
+            assert!(![401, 403].contains(&reply.status.as_u16()), "{}: {}", operation.id, reply.status);
+        } else if open != 401 {
+            assert_eq!(reply.status, open, "{}", operation.id);
+        } else {
+            reply.refused(403, "totp_required");
         }
         world.app.advance(Duration::minutes(16));
         world.revoke_again().await;

@@ -204,6 +204,7 @@ async fn invited_staff_get_what_the_admin_gave_them(app: TestApp) {
     let code = app.invite(&admin, &invitation).await;
     let pair = app.anon().post("/v1/auth/register", &registration(&code, "cleo")).await.expect(201);
     let cleo = app.person("cleo", &pair);
+    app.enrol(cleo.id).await;
     let me: Value = cleo.get("/v1/me").await.expect(200);
     assert_eq!((&me["kind"], &me["capabilities"]), (&json!("staff"), &json!(["coordinator", "admin"])));
     cleo.get("/v1/care-team").await.refused(403, "forbidden_role");

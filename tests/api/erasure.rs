@@ -102,11 +102,11 @@ pub async fn live(app: &TestApp, ana: &Person, bo: &Person) {
     let op = json!({"op_id": Uuid::from_u128(7), "collection": "checkins", "kind": "create", "id": Uuid::from_u128(8),
         "fields": {"mood": 5}});
     ana.post("/v1/sync", &json!({"ops": [op]})).await.expect(200);
-    left_by_the_program(app, ana).await;
+    unasked(app, ana).await;
 }
 
-/// Rows that the program makes by itself.
-async fn left_by_the_program(app: &TestApp, ana: &Person) {
+/// Rows that the program makes by itself, now or later.
+async fn unasked(app: &TestApp, ana: &Person) {
     let now = || app.now().into();
     let delivery = "INSERT INTO deliveries (recipient_id, notification_id, subscription_id, outcome, attempts, at) \
         SELECT recipient_id, id, id, 'accepted', 1, $2 FROM notifications WHERE recipient_id = $1";
@@ -115,6 +115,11 @@ async fn left_by_the_program(app: &TestApp, ana: &Person) {
     let chunk = "INSERT INTO export_chunks (patient_id, export_id, number, content_sealed) \
         SELECT patient_id, id, 99, $2 FROM exports WHERE patient_id = $1";
     app.execute(chunk, vec![ana.id.into(), vec![0_u8].into()]).await;
+    let code = "INSERT INTO recovery_codes (account_id, code_hash, created_at) VALUES ($1, $2, $3)";
+    app.execute(code, vec![ana.id.into(), vec![0_u8].into(), now()]).await;
+    let token = "INSERT INTO reset_tokens (account_id, kind, token_hash, created_at, expires_at) \
+        VALUES ($1, 'mail', $2, $3, $3)";
+    app.execute(token, vec![ana.id.into(), ana.id.as_bytes().to_vec().into(), now()]).await;
     let job = "INSERT INTO jobs (id, kind, owner_id, payload_sealed, state, run_at, fence, attempts, created_at) \
         VALUES ($1, 'other', $1, $2, 'waiting', $3, 0, 0, $3)";
     app.execute(job, vec![ana.id.into(), vec![0_u8].into(), now()]).await;

@@ -6,12 +6,14 @@ use serde_json::Value;
 
 /// Who needs no login, and nobody else.
 const OPEN: &[&str] = &[
+    "confirm_password_reset",
     "create_login",
     "create_push_receipt",
     "get_crisis_resources",
     "get_health",
     "get_measure",
     "get_invitation_preview",
+    "get_passphrase_suggestion",
     "get_push_key",
     "get_readiness",
     "list_goal_templates",
@@ -19,8 +21,10 @@ const OPEN: &[&str] = &[
     "list_measures",
     "list_consent_texts",
     "list_signing_keys",
+    "recover_account",
     "refresh_login",
     "register_account",
+    "request_password_reset",
 ];
 /// What takes no input and needs nothing, so that nothing can be wrong.
 const WITHOUT_PROBLEMS: &[&str] = &["get_health", "get_push_key", "list_signing_keys"];

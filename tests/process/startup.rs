@@ -121,6 +121,7 @@ fn production_with_nothing_configured_names_every_setting_and_the_command_that_m
         "app_url:",
         "auth.issuer:",
         "push.subject:",
+        "mail.smtp_host:",
         "push.allow_loopback:",
         "database.url:",
         "keys.kek_file:",

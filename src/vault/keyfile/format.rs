@@ -1,6 +1,7 @@
 //! The text of a key file: TOML with a version, keys in base64, the key in use last.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -24,7 +25,7 @@ pub(super) struct KeyFile {
     #[serde(default)]
     index: Vec<Symmetric>,
     #[serde(default)]
-    signing: Vec<Pair>,
+    signing: Vec<SigningPair>,
     #[serde(default)]
     vapid: Vec<Pair>,
 }
@@ -41,6 +42,14 @@ struct Symmetric {
 struct Pair {
     kid: String,
     pkcs8: SecretString,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SigningPair {
+    kid: String,
+    pkcs8: SecretString,
+    signs_from: Option<DateTime<Utc>>,
 }
 
 impl KeyFile {
@@ -85,14 +94,16 @@ impl KeyFile {
 
     pub(super) fn signing_keys(&self, setting: &'static str) -> Result<Vec<SigningKey>, KeyError> {
         each(setting, &self.signing, |key| {
-            let pkcs8 = private_key(setting, key, ed25519_v1, "is not an Ed25519 key in PKCS#8")?;
-            Ok(SigningKey { kid: checked_kid(setting, &key.kid)?, pkcs8 })
+            let pair = (key.kid.as_str(), &key.pkcs8);
+            let pkcs8 = private_key(setting, pair, ed25519_v1, "is not an Ed25519 key in PKCS#8")?;
+            Ok(SigningKey { kid: checked_kid(setting, &key.kid)?, pkcs8, signs_from: key.signs_from })
         })
     }
 
     pub(super) fn vapid_keys(&self, setting: &'static str) -> Result<Vec<VapidKey>, KeyError> {
         each(setting, &self.vapid, |key| {
-            let pkcs8 = private_key(setting, key, p256_v1, "is not a P-256 key in PKCS#8")?;
+            let pair = (key.kid.as_str(), &key.pkcs8);
+            let pkcs8 = private_key(setting, pair, p256_v1, "is not a P-256 key in PKCS#8")?;
             Ok(VapidKey { kid: checked_kid(setting, &key.kid)?, pkcs8 })
         })
     }
@@ -111,12 +122,12 @@ fn each<A, B>(
 
 fn private_key(
     setting: &'static str,
-    key: &Pair,
+    (kid, pkcs8): (&str, &SecretString),
     read: fn(&[u8]) -> Option<Zeroizing<Vec<u8>>>,
     flaw: &'static str,
 ) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-    let kid = checked_kid(setting, &key.kid)?;
-    let der = from_base64(key.pkcs8.expose_secret());
+    let kid = checked_kid(setting, kid)?;
+    let der = from_base64(pkcs8.expose_secret());
     der.and_then(|der| read(&der)).ok_or(KeyError::Weak { setting, kid, flaw })
 }
 
@@ -146,4 +157,13 @@ pub(super) fn token_key_line(secret: &[u8; 32]) -> Zeroizing<String> {
 /// One key as a table: `table` is `kek`, `index`, `signing` or `vapid`; `field` is `secret` or `pkcs8`.
 pub(super) fn entry(table: &str, kid: &str, field: &str, bytes: &[u8]) -> Zeroizing<String> {
     Zeroizing::new(format!("\n[[{table}]]\nkid = \"{kid}\"\n{field} = \"{}\"\n", *to_base64(bytes)))
+}
+
+/// A signing key as a table, with the instant it begins to sign.
+pub(super) fn signing_entry(key: &SigningKey) -> Zeroizing<String> {
+    let mut text = entry("signing", &key.kid, "pkcs8", &key.pkcs8);
+    if let Some(from) = key.signs_from {
+        text.push_str(&format!("signs_from = \"{}\"\n", from.to_rfc3339()));
+    }
+    text
 }

@@ -177,10 +177,14 @@ fn new_index_key() -> Result<IndexKey, KeyError> {
     Ok(IndexKey { kid: new_kid("idx")?, secret: random_secret()? })
 }
 
-fn new_signing_key() -> Result<SigningKey, KeyError> {
+pub(super) fn new_signing_key() -> Result<SigningKey, KeyError> {
     let document =
         Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new()).map_err(|_| KeyError::NoRandomness)?;
-    Ok(SigningKey { kid: new_kid("sig")?, pkcs8: Zeroizing::new(document.as_ref().to_vec()) })
+    Ok(SigningKey {
+        kid: new_kid("sig")?,
+        pkcs8: Zeroizing::new(document.as_ref().to_vec()),
+        signs_from: None,
+    })
 }
 
 fn new_vapid_key() -> Result<VapidKey, KeyError> {

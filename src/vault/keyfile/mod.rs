@@ -7,6 +7,7 @@ use aws_lc_rs::{
     rand,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair},
 };
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
@@ -15,10 +16,12 @@ use crate::config::{Environment, KeysConfig};
 mod disk;
 mod format;
 mod generate;
+mod signing;
 #[cfg(test)]
 mod tests;
 
 pub use generate::{RotatedVapid, append_kek, generate_missing, remove_kek, rotate_vapid};
+pub use signing::{load_signing, rotate_signing};
 
 /// A key-encryption key: wraps the data keys.
 #[derive(Clone)]
@@ -45,6 +48,8 @@ pub struct SigningKey {
     pub kid: String,
     /// Ed25519 private key, PKCS#8 version 1, DER.
     pub pkcs8: Zeroizing<Vec<u8>>,
+    /// Before this it only verifies, so that every server knows it first.
+    pub signs_from: Option<DateTime<Utc>>,
 }
 
 /// A key that identifies this server to push services.
@@ -138,6 +143,14 @@ pub enum KeyError {
     Development {
         /// The setting the keys belong to.
         setting: &'static str,
+    },
+    /// The key before the newest is still needed.
+    #[error(
+        "the newest signing key is too young; tokens of the one before are about until {until}. Rotate then."
+    )]
+    TooSoon {
+        /// From when on there may be another.
+        until: DateTime<Utc>,
     },
     /// A new key could not be stored.
     #[error("{path} cannot be written; is the folder there, and yours to write? {source}")]

@@ -255,6 +255,27 @@ fn an_added_kek_comes_last_and_keeps_the_others() {
 }
 
 #[test]
+fn a_signing_key_is_published_before_it_signs_and_two_stay() {
+    let folder = Folder::with_keys(Environment::Production);
+    let path = folder.0.join("keys/signing.toml");
+    let signing = || load_signing(&folder.config(), Environment::Production).unwrap();
+    let first = signing().remove(0);
+    let now: DateTime<Utc> = "2026-11-22T12:00:00Z".parse().unwrap();
+    let (second, from) = rotate_signing(&path, now).unwrap();
+    assert_eq!(from, now + chrono::Duration::minutes(10));
+    let kids = |keys: &[SigningKey]| keys.iter().map(|key| key.kid.clone()).collect::<Vec<_>>();
+    assert_eq!(kids(&signing()), [first.kid.clone(), second.clone()]);
+    assert_eq!((&signing()[0].pkcs8, signing()[1].signs_from), (&first.pkcs8, Some(from)));
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    // Tokens of the first may be about for an hour after the second began.
+    let soon = rotate_signing(&path, from + chrono::Duration::minutes(59)).unwrap_err();
+    assert!(matches!(soon, KeyError::TooSoon { .. }), "{soon}");
+    let (third, _) = rotate_signing(&path, from + chrono::Duration::minutes(60)).unwrap();
+    assert_eq!(kids(&signing()), [second, third]);
+    load(&folder.config(), Environment::Production).unwrap();
+}
+
+#[test]
 fn keks_can_come_from_a_variable() {
     let folder = Folder::with_keys(Environment::Production);
     let (one, two) = (random_secret().unwrap(), random_secret().unwrap());

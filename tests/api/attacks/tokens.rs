@@ -18,6 +18,7 @@ both_engines![
     s4_the_forger_of_this_test_can_also_tell_the_truth,
     s4_a_token_ends_on_the_second_and_with_its_login,
     s4_only_one_plain_authorization_header_counts,
+    s4_a_new_signing_key_is_known_before_it_signs_and_an_old_one_until_it_goes,
 ];
 
 fn encode(part: &Value) -> String {
@@ -224,4 +225,35 @@ async fn s4_only_one_plain_authorization_header_counts(app: TestApp) {
     let twice = app.anon().request(Method::GET, "/v1/me").await.bearer(&token).bearer(&token);
     assert_eq!(twice.send().await.status, 401);
     assert_eq!(app.anon().get(&format!("/v1/me?access_token={token}")).await.status, 401);
+}
+
+async fn s4_a_new_signing_key_is_known_before_it_signs_and_an_old_one_until_it_goes(app: TestApp) {
+    let replica = app.beside().await;
+    let kid = |token: &str| jsonwebtoken::decode_header(token).unwrap().kid.unwrap();
+    let published = async || {
+        let keys = app.anon().get("/.well-known/jwks.json").await.expect(200)["keys"].clone();
+        keys.as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let old = app.keys.signing[0].clone();
+    let mut new = KeySet::generate().unwrap().signing.remove(0);
+    new.signs_from = Some(app.now() + Duration::minutes(10));
+    app.patient("ana").await;
+    for server in [&app.state, &replica.state] {
+        server.tokens.replace(&[old.clone(), new.clone()]).unwrap();
+    }
+    assert_eq!(published().await, [old.kid.clone(), new.kid.clone()]);
+    app.advance(Duration::minutes(9));
+    let before = app.log_in("ana").await;
+    assert_eq!(kid(&before.access_token()), old.kid, "the new key signs too early");
+    app.advance(Duration::minutes(1));
+    let after = app.log_in("ana").await;
+    assert_eq!(kid(&after.access_token()), new.kid);
+    for token in [before.access_token(), after.access_token()] {
+        assert_eq!(me(&app, &token).await.status, 200);
+        assert_eq!(replica.request(Method::GET, "/v1/me", &token).send().await.status, 200);
+    }
+    app.state.tokens.replace(&[new.clone()]).unwrap();
+    assert_eq!(published().await, [new.kid]);
+    assert_eq!(me(&app, &before.access_token()).await.status, 401, "a key that is gone still opens");
+    assert_eq!(me(&app, &after.access_token()).await.status, 200);
 }

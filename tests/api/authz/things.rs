@@ -84,6 +84,14 @@ impl World {
         assert!([204, 401].contains(&logout.status.as_u16()));
     }
 
+    /// What a mail would carry to somebody who asked for a new password.
+    async fn reset_token(&self, name: &str) -> String {
+        let body = json!({ "email": email(name) });
+        self.app.anon().post("/v1/auth/password-reset", &body).await.expect(202);
+        self.app.advance(Duration::minutes(5));
+        crate::recovery::token(&self.app).await
+    }
+
     /// A fresh thing for one operation, and the body that asks for it.
     #[expect(clippy::too_many_lines, reason = "a table, as long as it is")]
     pub async fn thing(&self, operation: &str) -> Thing {
@@ -100,6 +108,22 @@ impl World {
             }
             "get_invitation_preview" => (self.app.invite(bo, &json!({"kind": "patient"})).await, Value::Null),
             "delete_device" => (device_of(&self.app.log_in("ana").await).await, Value::Null),
+            // To the one it is, so that everybody can log in again.
+            "reauthenticate" | "change_password" => (String::new(), json!({ "password": PASSWORD })),
+            // Another one each time: so many mails go to no address.
+            "request_password_reset" => {
+                (String::new(), json!({"email": email(&new_uuid(&self.app).to_string())}))
+            }
+            "confirm_password_reset" => {
+                (String::new(), json!({"token": self.reset_token("ben").await, "password": PASSWORD}))
+            }
+            "recover_account" => {
+                self.app.advance(Duration::minutes(2));
+                let path = format!("/v1/patients/{}/recovery", ana.id);
+                let made = bo.request(Method::POST, &path).await.send().await.expect(201);
+                (String::new(), json!({"email": email("ana"), "code": made["code"], "password": PASSWORD}))
+            }
+            "confirm_totp" => (String::new(), json!({"code": "000000"})),
             "update_me" => (String::new(), json!({"locale": "en"})),
             "create_invitation" => (String::new(), json!({"kind": "patient"})),
             "delete_invitation" | "get_invitation_page" => (

@@ -5,6 +5,7 @@ mod engines;
 mod http;
 mod people;
 mod postgres;
+mod smtp;
 mod statements;
 
 use std::{
@@ -27,8 +28,9 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, ExecResult, QueryResult, Stat
 
 pub use engines::Store;
 pub use http::{Reply, Request};
-pub use people::{PASSWORD, Person, email, id_of, registration};
+pub use people::{PASSWORD, Person, code_of, email, id_of, registration};
 pub use postgres::{Cluster, cluster};
+pub use smtp::Smtp;
 pub use statements::counted;
 
 /// Where every test begins: a Sunday noon, six weeks after the end of summer time in Europe.
@@ -118,6 +120,21 @@ impl TestApp {
     pub async fn beside_with(&self, keys: &KeySet, change: impl FnOnce(&mut Config)) -> Beside {
         let state = build_with(&self.store, keys, self.clock.clone(), change).await;
         Beside { app: self.clone(), state }
+    }
+
+    /// Sends what is due, and returns everything in the folder of mails, in the order in which it left: the whole text
+    /// of each.
+    pub async fn mails(&self) -> Vec<String> {
+        afterglow::accounts::answer_requests(&self.state).await.unwrap();
+        while afterglow::mail::tick(&self.state).await.unwrap().claimed > 0 {}
+        let folder = self.state.config.data_dir.join("mail");
+        let mut files: Vec<_> = std::fs::read_dir(folder)
+            .map(|files| files.map(|file| file.unwrap().path()).collect())
+            .unwrap_or_default();
+        files.sort();
+        // Long lines are cut for the way, with a sign at their end.
+        let read = |file| std::fs::read_to_string(file).unwrap().replace("=\r\n", "");
+        files.iter().map(read).collect()
     }
 
     pub fn engine(&self) -> Engine {

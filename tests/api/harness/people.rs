@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use afterglow::{
-    accounts::{Capabilities, Capability, NewAccount, create_account},
+    accounts::{Capabilities, Capability, NewAccount, create_account, seed_place, wrapped},
     care::{NewClinic, create_clinic},
+    vault::{KeyOwner, OwnerKind},
 };
 use axum::http::Method;
 use chrono::{DateTime, Duration, Utc};
@@ -17,6 +18,8 @@ use super::{Reply, Request, TestApp};
 
 pub const PASSWORD: &str = "violet harbour copper meadow";
 const HOME: &str = "home";
+/// What every authenticator app of these people holds.
+pub const SEED: [u8; 20] = *b"a seed of all tests.";
 
 /// Somebody with an account and one device, or nobody in particular. Renews the access token when the clock moved on,
 /// as a phone does.
@@ -58,7 +61,8 @@ impl TestApp {
         if let Some(person) = self.known(&name).await {
             return person;
         }
-        self.found(clinic, &name).await;
+        let id = self.found(clinic, &name).await;
+        self.enrol(id).await;
         let person = self.log_in(&name).await;
         self.remember(person).await
     }
@@ -92,7 +96,41 @@ impl TestApp {
         let profession = if capability == "therapist" { "Psychotherapist" } else { "Staff" };
         let invitation = json!({"kind": "staff", "capabilities": [capability], "profession": profession});
         let person = self.join(&admin, &invitation, name).await;
+        self.enrol(person.id).await;
         self.remember(person).await
+    }
+
+    /// A therapist who has just registered, and has no second factor yet.
+    pub async fn newcomer(&self, name: &str) -> Person {
+        let admin = self.admin_of(HOME).await;
+        self.join(&admin, &json!({"kind": "staff", "capabilities": ["therapist"]}), name).await
+    }
+
+    /// Gives a member of staff a second factor, straight in the database: enrolling has tests of its own.
+    pub async fn enrol(&self, account: Uuid) {
+        let owner = KeyOwner::new(OwnerKind::Account, account);
+        let key = self.state.vault.unwrap(&wrapped(self.conn(), owner).await.unwrap()).unwrap();
+        let sealed = key.seal(seed_place(account.into()), &SEED);
+        let enrolled = "UPDATE accounts SET totp_seed_sealed = $1, totp_confirmed_at = $2 WHERE id = $3";
+        self.execute(enrolled, vec![sealed.into(), self.now().into(), account.into()]).await;
+        self.execute("UPDATE logins SET assurance = 'totp' WHERE account_id = $1", vec![account.into()])
+            .await;
+    }
+
+    /// The code that everybody's authenticator app shows now.
+    pub fn totp_code(&self) -> String {
+        code_of(&SEED, self.now())
+    }
+
+    /// Adds a code for whoever needs one. The clock stands still, so the step is made good again.
+    async fn with_code(&self, name: &str, mut body: Value) -> Value {
+        let index = self.state.vault.index().email(&email(name));
+        let unspent = "UPDATE accounts SET totp_last_step = NULL \
+            WHERE email_index = $1 AND totp_confirmed_at IS NOT NULL RETURNING id";
+        if !self.query(unspent, vec![index.into()]).await.is_empty() {
+            body["totp_code"] = json!(self.totp_code());
+        }
+        body
     }
 
     /// A patient in Bo's care.
@@ -125,6 +163,7 @@ impl TestApp {
     /// The same person on one more device.
     pub async fn log_in(&self, name: &str) -> Person {
         let body = json!({"email": email(name), "password": PASSWORD, "device_name": "another device"});
+        let body = self.with_code(name, body).await;
         let pair = self.anon().post("/v1/auth/login", &body).await.expect(200);
         self.person(name, &pair)
     }
@@ -154,11 +193,12 @@ impl TestApp {
     }
 
     /// A clinic and its first admin, as `afterglow admin create` makes them.
-    async fn found(&self, clinic: &str, admin: &str) {
+    async fn found(&self, clinic: &str, admin: &str) -> Uuid {
         let (state, now) = (&self.state, self.now());
         let id = ClinicId(state.random.uuid_v7(now));
+        let first = AccountId(state.random.uuid_v7(now));
         let account = NewAccount {
-            id: AccountId(state.random.uuid_v7(now)),
+            id: first,
             clinic: id,
             is_patient: false,
             capabilities: Capabilities::new(vec![Capability::Admin]),
@@ -180,7 +220,14 @@ impl TestApp {
         create_clinic(&txn, &state.vault, rooms, now).await.unwrap();
         assert!(create_account(&txn, &state.vault, account, now).await.unwrap());
         txn.commit().await.unwrap();
+        first.0
     }
+}
+
+/// The code that an authenticator app with this seed shows at an instant.
+pub fn code_of(seed: &[u8], at: DateTime<Utc>) -> String {
+    let totp = totp_rs::Builder::new().with_secret(seed.to_vec()).build().unwrap();
+    totp.generate(at.timestamp().try_into().unwrap()).to_string()
 }
 
 pub fn email(name: &str) -> String {
@@ -216,6 +263,7 @@ impl Person {
         let Some(held) = &self.tokens else { return request };
         if held.lock().unwrap().until <= self.app.now() {
             let body = json!({"email": email(&self.name), "password": PASSWORD});
+            let body = self.app.with_code(&self.name, body).await;
             let pair = self.app.anon().post("/v1/auth/login", &body).await.expect(200);
             *held.lock().unwrap() = tokens(&self.app, &pair);
         }

@@ -7,7 +7,7 @@ use super::canaries::Canaries;
 use crate::{
     attachments::wav_of,
     authz::{assign, subscription},
-    harness::{Person, TestApp, registration},
+    harness::{Person, TestApp, code_of, registration},
 };
 
 /// A canary into each text field, in three writings, and what answers showed of secrets.
@@ -66,7 +66,31 @@ async fn register(app: &TestApp, canaries: &mut Canaries, code: &str, round: usi
     let pair = app.anon().post("/v1/auth/login", &login).await.expect(200);
     let wrong = json!({"email": email, "password": format!("{password}!")});
     app.anon().post("/v1/auth/login", &wrong).await.refused(401, "wrong_credentials");
-    app.person(&name, &pair)
+    let ana = app.person(&name, &pair);
+    canaries.secret(pair["device_secret"].as_str().unwrap());
+    canaries.note("Reauthentication/password");
+    ana.post("/v1/auth/reauthenticate", &json!({ "password": password })).await.expect(204);
+    for field in ["PasswordResetRequest/email", "Recovery/email"] {
+        canaries.note(field);
+    }
+    app.anon().post("/v1/auth/password-reset", &json!({ "email": email })).await.expect(202);
+    let reset = json!({"token": "none", "password": write(canaries, "PasswordReset/password")});
+    app.anon().post("/v1/auth/password-reset/confirm", &reset).await.invalid("/token");
+    let recovery =
+        json!({"email": email, "code": "7K3M9-QX2VB-4", "password": write(canaries, "Recovery/password")});
+    app.anon().post("/v1/auth/recovery", &recovery).await.invalid("/code");
+    let changed = write(canaries, "PasswordChange/password");
+    ana.post("/v1/auth/password", &json!({ "password": changed })).await.expect(204);
+    let begun = ana.request(axum::http::Method::POST, "/v1/auth/totp").await.send().await.expect(200);
+    let secret = begun["secret"].as_str().unwrap();
+    canaries.secret(secret);
+    let seed = data_encoding::BASE32_NOPAD.decode(secret.as_bytes()).unwrap();
+    let code = json!({"code": code_of(&seed, app.now())});
+    let codes = ana.post("/v1/auth/totp/confirm", &code).await.expect(200);
+    for code in codes["recovery_codes"].as_array().unwrap() {
+        canaries.secret(code.as_str().unwrap());
+    }
+    ana
 }
 
 async fn own_account(ana: &Person, canaries: &Canaries, write: Write) {
