@@ -67,13 +67,6 @@ pub struct Config {
     pub measures: MeasuresConfig,
 }
 
-impl KeysConfig {
-    /// Whether the key-encryption keys come from the environment instead of a file.
-    pub fn kek_from_environment(&self) -> bool {
-        !self.kek.expose_secret().is_empty()
-    }
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {

@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::values::{address, address_or_empty, empty_or_address, hidden, list};
@@ -123,6 +123,13 @@ pub struct KeysConfig {
     pub index_key_file: PathBuf,
     /// The P-256 keys that identify this server to push services.
     pub vapid_file: PathBuf,
+}
+
+impl KeysConfig {
+    /// Whether the key-encryption keys come from the environment instead of a file.
+    pub fn kek_from_environment(&self) -> bool {
+        !self.kek.expose_secret().is_empty()
+    }
 }
 
 /// `[auth]`: tokens, logins and password hashing.
