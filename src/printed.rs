@@ -7,8 +7,8 @@ use std::{
 };
 
 /// What holds a secret under these types or names does so in the clear.
-const CLEAR_TYPES: [&str; 6] =
-    ["Zeroizing<", "LessSafeKey", "EncodingKey", "EcdsaKeyPair", "Ed25519KeyPair", "hmac::Key"];
+const CLEAR_TYPES: [&str; 5] =
+    ["Zeroizing<", "LessSafeKey", "EcdsaKeyPair", "Ed25519KeyPair", "hmac::Key"];
 const SECRET_NAMES: [&str; 6] = ["password", "passphrase", "secret", "pkcs8", "token", "seed"];
 /// Harmless although a name sounds like it, or useless to whoever reads it.
 const HARMLESS: [&str; 5] =
@@ -45,6 +45,9 @@ fn printed_fields(source: &str) -> Vec<(String, String)> {
             } else if derives && line.ends_with(");") {
                 fields.push((name, rest.to_owned()));
             }
+            derives = false;
+        } else if !text.starts_with("//") && !text.starts_with('#') {
+            // Whatever was derived belongs to something else.
             derives = false;
         }
     }
