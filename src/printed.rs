@@ -7,8 +7,7 @@ use std::{
 };
 
 /// What holds a secret under these types or names does so in the clear.
-const CLEAR_TYPES: [&str; 5] =
-    ["Zeroizing<", "LessSafeKey", "EcdsaKeyPair", "Ed25519KeyPair", "hmac::Key"];
+const CLEAR_TYPES: [&str; 5] = ["Zeroizing<", "LessSafeKey", "EcdsaKeyPair", "Ed25519KeyPair", "hmac::Key"];
 const SECRET_NAMES: [&str; 6] = ["password", "passphrase", "secret", "pkcs8", "token", "seed"];
 /// Harmless although a name sounds like it, or useless to whoever reads it.
 const HARMLESS: [&str; 5] =
