@@ -19,7 +19,10 @@ use super::recipient::{Recipient, accounts};
 use crate::{
     app::AppState,
     consents::Purpose,
-    db::many::Ids,
+    db::{
+        Engine,
+        many::{Ids, Pairs},
+    },
     error::ApiResult,
     reminders::{RULE, SESSION, SNOOZE, Streaks, hush_windows, streaks},
 };
@@ -95,7 +98,7 @@ impl Facts {
         facts.add_sessions(conn, &ids, batch).await?;
         facts.add_sent(conn, &ids, batch).await?;
         facts.add_expected(conn, &ids, batch).await?;
-        facts.add_rules(conn, &ids, batch).await?;
+        facts.add_rules(conn, batch).await?;
         facts.add_devices(conn, &ids, batch).await?;
         Ok(facts)
     }
@@ -263,19 +266,15 @@ impl Facts {
     async fn add_rules(
         &mut self,
         conn: &impl ConnectionTrait,
-        ids: &Ids,
         batch: &[notifications::Model],
     ) -> ApiResult<()> {
         let ruled = batch.iter().filter(|row| matches!(row.origin_kind.as_str(), RULE | SNOOZE));
-        let rules: Vec<Uuid> = ruled.map(|row| row.origin_id).collect();
+        let rules: Vec<_> = ruled.map(|row| (row.subject_patient_id.0, row.origin_id)).collect();
         if rules.is_empty() {
             return Ok(());
         }
-        let rows = reminders::Entity::find()
-            .filter(ids.among("patient_id"))
-            .filter(ids.like(rules).among("id"))
-            .all(conn)
-            .await?;
+        let rules = Pairs::new(Engine::of(conn), rules).among("patient_id", "id");
+        let rows = reminders::Entity::find().filter(rules).all(conn).await?;
         self.rules = rows.into_iter().map(|row| ((row.patient_id, row.id.0), row)).collect();
         self.ignored = streaks(conn, self.rules.values(), self.now).await?;
         Ok(())
@@ -295,14 +294,14 @@ impl Facts {
         for row in rows {
             self.each(PatientId(row.account_id.0), |recipient| recipient.subscriptions.push(row));
         }
-        let again: Vec<Uuid> = batch.iter().filter(|row| row.attempts > 1).map(|row| row.id.0).collect();
+        let again = batch.iter().filter(|row| row.attempts > 1);
+        let again: Vec<_> = again.map(|row| (row.recipient_id.0, row.id.0)).collect();
         if again.is_empty() {
             return Ok(());
         }
         use entity::deliveries::{Column, Entity};
         let taken = Entity::find()
-            .filter(ids.among("recipient_id"))
-            .filter(ids.like(again).among("notification_id"))
+            .filter(Pairs::new(Engine::of(conn), again).among("recipient_id", "notification_id"))
             .filter(Column::Outcome.eq("accepted"))
             .all(conn)
             .await?;
