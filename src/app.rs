@@ -29,7 +29,7 @@ use crate::{
     erasure,
     error::render_problems,
     etag::is_known,
-    goals, health, journal, mail, measures,
+    export, goals, health, journal, mail, measures,
     openapi::ApiDoc,
     plans, prompts, push, reminders, review,
     safety::{self, Directory},
@@ -105,7 +105,7 @@ impl AppState {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self, BuildError> {
-        let vault = Vault::new(keys, random.clone());
+        let vault = Vault::new(keys, random.clone()).watching(&config.keys, config.environment);
         let wake = Arc::new(Notify::new());
         let url = config.database_url();
         let opening = Opening {
@@ -174,6 +174,7 @@ pub fn api() -> OpenApiRouter<AppState> {
         .merge(care::router())
         .merge(consents::router())
         .merge(erasure::router())
+        .merge(export::router())
         .merge(checkins::router())
         .merge(journal::router())
         .merge(sessions::router())

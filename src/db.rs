@@ -15,8 +15,9 @@ use std::{
 use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, PatientId};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, sqlx,
+    AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction,
+    DbBackend, DbErr, IsolationLevel, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions,
+    TransactionTrait, sqlx,
 };
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -56,8 +57,8 @@ pub struct Db {
     written: Arc<Notify>,
 }
 
-/// How to open a database.
-#[derive(Debug, Clone)]
+/// How to open a database. Not to be printed: an address may hold a password.
+#[derive(Clone)]
 pub struct Opening<'a> {
     /// `sqlite://…` or `postgres://…`.
     pub url: &'a str,
@@ -182,6 +183,17 @@ impl Db {
                 ..TransactionOptions::default()
             })
             .await
+    }
+
+    /// A transaction that sees everything as it is at one moment, and changes nothing.
+    pub async fn snapshot(&self) -> Result<DatabaseTransaction, DbErr> {
+        match self.engine {
+            Engine::Sqlite => self.reader.begin().await,
+            Engine::Postgres => {
+                let (level, mode) = (IsolationLevel::RepeatableRead, AccessMode::ReadOnly);
+                self.reader.begin_with_config(Some(level), Some(mode)).await
+            }
+        }
     }
 
     /// Runs `work` in one transaction and commits it with its audit rows. Any error rolls everything back.

@@ -13,6 +13,8 @@ pub mod app;
 pub mod attachments;
 /// The chain of who read or changed whose data.
 pub mod audit;
+/// Backups and restores.
+pub mod backup;
 /// Clinics, invitations, the care team.
 pub mod care;
 /// Mood check-ins: the slice to copy.
@@ -37,6 +39,8 @@ pub mod erasure;
 pub mod error;
 /// Answers whose ETag is made of their bytes.
 pub mod etag;
+/// The patient's own archive.
+pub mod export;
 /// Strict extractors.
 pub mod extract;
 /// Goals: what a patient wants to reach.
@@ -47,10 +51,14 @@ pub mod health;
 pub mod http;
 /// Repeated requests with one effect.
 pub mod idempotency;
+/// Work for later.
+pub mod jobs;
 /// The integration journal.
 pub mod journal;
 /// Which language a reader gets.
 pub mod language;
+/// Files that only grow.
+pub mod lines;
 /// Mail, by way of an outbox.
 pub mod mail;
 /// Questionnaires and their scores.
@@ -63,12 +71,16 @@ pub mod openapi;
 pub mod page;
 /// Treatment plans from templates.
 pub mod plans;
+#[cfg(test)]
+mod printed;
 /// Short exercises, and the one for today.
 pub mod prompts;
 /// Push: subscriptions, sealing, sending.
 pub mod push;
 /// Standing rules, planning, the ledger.
 pub mod reminders;
+/// What is kept for a time only.
+pub mod retention;
 /// The therapist's side: roster, review queue.
 pub mod review;
 /// Crisis cards, crisis resources, the safety plan.

@@ -74,6 +74,8 @@ ids! {
     HandoverId,
     /// The id of a job.
     JobId,
+    /// The id of an archive of a patient's own records.
+    ExportId,
     /// The id of a goal.
     GoalId,
     /// The id of a note on the way to a goal.

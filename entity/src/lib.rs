@@ -18,6 +18,8 @@ pub mod data_map;
 pub mod deliveries;
 pub mod delivery_policies;
 pub mod erasures;
+pub mod export_chunks;
+pub mod exports;
 pub mod goal_entries;
 pub mod goal_progress;
 pub mod goal_shares;
@@ -105,6 +107,8 @@ pub const TABLES: &[&data_map::TableRule] = &[
     &erasures::RULES,
     &covers::RULES,
     &handovers::RULES,
+    &exports::RULES,
+    &export_chunks::RULES,
     &recovery_codes::RULES,
     &known_devices::RULES,
     &reset_requests::RULES,

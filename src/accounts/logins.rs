@@ -28,7 +28,6 @@ use crate::{
 const LOST_ANSWER: Duration = Duration::seconds(30);
 
 /// A pair of tokens for one login.
-#[derive(Debug)]
 pub struct Issued {
     pub account: AccountId,
     pub login: LoginId,

@@ -19,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 pub use chunks::{Stored, load as load_chunk};
 pub use entry::require_complete;
 pub use queries::{erase_of_entry, sweep};
-pub use rules::{AttachmentKind, parts};
+pub use rules::{AttachmentKind, MediaType, parts};
 
 use crate::app::AppState;
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use entity::{audit_events, audit_heads, ids::AccountId};
 use sea_orm::{
-    ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect, Set,
+    ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect, Set,
     sea_query::{Expr, OnConflict},
 };
 use uuid::Uuid;
@@ -20,6 +20,11 @@ pub struct AuditKey(Mac);
 impl AuditKey {
     pub fn new(mac: Mac) -> Self {
         Self(mac)
+    }
+
+    /// For the anchors, which are signed apart from the rows.
+    pub(super) fn of_anchors(&self) -> Mac {
+        self.0.derive("anchor")
     }
 }
 
@@ -75,24 +80,38 @@ pub struct Stamped {
 }
 
 impl Stamped {
-    fn sign(&self, key: &AuditKey, stream: Uuid, seq: i64, previous: &[u8]) -> Vec<u8> {
-        let actor = self.actor.map(|actor| actor.0).unwrap_or_default();
-        let subject = self.event.subject.unwrap_or_default();
-        key.0
-            .sign(&[
-                stream.as_bytes(),
-                &seq.to_be_bytes(),
-                &self.at.timestamp_millis().to_be_bytes(),
-                actor.as_bytes(),
-                self.event.action.as_bytes(),
-                subject.as_bytes(),
-                self.event.resource.as_bytes(),
-                self.event.outcome.as_str().as_bytes(),
-                self.request_id.as_bytes(),
-                previous,
-            ])
-            .to_vec()
+    fn into_row(self, stream: Uuid, seq: i64) -> audit_events::Model {
+        audit_events::Model {
+            stream,
+            seq,
+            at: self.at,
+            actor_id: self.actor.map(|actor| actor.0),
+            action: self.event.action.to_owned(),
+            subject_id: self.event.subject,
+            resource: self.event.resource,
+            outcome: self.event.outcome.as_str().to_owned(),
+            request_id: self.request_id,
+            mac: Vec::new(),
+        }
     }
+}
+
+/// The tag of a row: over everything in it, and the tag before it.
+pub(super) fn link(key: &AuditKey, row: &audit_events::Model, previous: &[u8]) -> Vec<u8> {
+    key.0
+        .sign(&[
+            row.stream.as_bytes(),
+            &row.seq.to_be_bytes(),
+            &row.at.timestamp_millis().to_be_bytes(),
+            row.actor_id.unwrap_or_default().as_bytes(),
+            row.action.as_bytes(),
+            row.subject_id.unwrap_or_default().as_bytes(),
+            row.resource.as_bytes(),
+            row.outcome.as_bytes(),
+            row.request_id.as_bytes(),
+            previous,
+        ])
+        .to_vec()
 }
 
 /// Appends rows to a stream. Call it last in a transaction: it holds the stream's head until the commit.
@@ -107,19 +126,10 @@ pub async fn append(
     let mut models = Vec::with_capacity(rows.len());
     for row in rows {
         seq += 1;
-        mac = row.sign(key, stream, seq, &mac);
-        models.push(audit_events::ActiveModel {
-            stream: Set(stream),
-            seq: Set(seq),
-            at: Set(row.at),
-            actor_id: Set(row.actor.map(|actor| actor.0)),
-            action: Set(row.event.action.to_owned()),
-            subject_id: Set(row.event.subject),
-            resource: Set(row.event.resource),
-            outcome: Set(row.event.outcome.as_str().to_owned()),
-            request_id: Set(row.request_id),
-            mac: Set(mac.clone()),
-        });
+        let mut row = row.into_row(stream, seq);
+        row.mac = link(key, &row, &mac);
+        mac.clone_from(&row.mac);
+        models.push(audit_events::ActiveModel::from(row).reset_all());
     }
     while !models.is_empty() {
         let rest = models.split_off(models.len().min(CHUNK));

@@ -1,14 +1,14 @@
-//! `afterglow keys`: key files.
+//! `afterglow keys`: key files, and moving data keys from one key-encryption key to the next.
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use super::{CliError, vapid};
+use super::{CliError, start, vapid};
 use crate::{
     clock::{Clock, SystemClock},
-    config::Environment,
-    vault::keyfile,
+    config::{Config, Environment},
+    vault::{self, keyfile},
 };
 
 /// What to do with key files.
@@ -30,6 +30,13 @@ enum KeysCommand {
     AddKek {
         /// The file that keys.kek_file names.
         file: PathBuf,
+    },
+    /// Wrap every data key under the newest key-encryption key, beside running servers. Broken off, run it again.
+    Rotate,
+    /// Take a key-encryption key out of the file that keys.kek_file names; refused while a data key needs it.
+    RemoveKek {
+        /// Its name, such as kek-0f3a9c21.
+        kid: String,
     },
     /// Change the keys that sign access tokens.
     Signing {
@@ -62,11 +69,47 @@ pub async fn run(args: KeysArgs, config: Option<&Path>) -> Result<(), CliError> 
         KeysCommand::AddKek { file } => {
             println!("added {}", keyfile::append_kek(&file)?);
         }
+        KeysCommand::Rotate => rotate(Config::load(config)?).await?,
+        KeysCommand::RemoveKek { kid } => remove(Config::load(config)?, &kid).await?,
         KeysCommand::Signing { command: SigningCommand::Rotate { file } } => {
             let (kid, from) = keyfile::rotate_signing(&file, SystemClock.now())?;
             println!("added {kid}, which signs from {from}");
         }
         KeysCommand::Vapid(args) => vapid::run(args, config).await?,
     }
+    Ok(())
+}
+
+async fn rotate(config: Config) -> Result<(), CliError> {
+    let started = start::start(config).await?;
+    let app = &started.app;
+    let rotated = vault::rotate(&app.db, &app.vault).await?;
+    println!("moved {} data keys to {}", rotated.moved, app.vault.active_kek());
+    if rotated.unreadable > 0 {
+        return Err(CliError::Advice(format!(
+            "{} data keys stayed as they were, because their key-encryption key is not in keys.kek_file. Put it back \
+             and run this again.",
+            rotated.unreadable
+        )));
+    }
+    println!("Older keys are needed only by older backups. `afterglow keys remove-kek KID` takes one away.");
+    Ok(())
+}
+
+async fn remove(config: Config, kid: &str) -> Result<(), CliError> {
+    if config.keys.kek_from_environment() {
+        return Err(CliError::Advice("The keys come from AFTERGLOW_KEYS__KEK; take it out there.".into()));
+    }
+    let file = config.keys.kek_file.clone();
+    let started = start::start(config).await?;
+    let needed = vault::wrapped_by(&started.app.db, kid).await?;
+    if needed > 0 {
+        return Err(CliError::Advice(format!(
+            "{needed} data keys are still wrapped under {kid}. Run `afterglow keys rotate` first."
+        )));
+    }
+    keyfile::remove_kek(&file, kid)?;
+    vault::record(&started.app.db, "keys.remove", kid).await?;
+    println!("removed {kid}; keep a copy for as long as you keep backups from before the rotation");
     Ok(())
 }

@@ -12,6 +12,8 @@ use crate::{
 };
 
 mod admin;
+mod audit;
+mod backup;
 mod doctor;
 mod keys;
 mod openapi;
@@ -48,8 +50,14 @@ enum Command {
     Openapi,
     /// Look at configuration, keys, clock, database and reminders, and say what to do. Changes nothing.
     Doctor,
-    /// Make and change key files.
+    /// Make and change key files, and move data keys to a new one.
     Keys(keys::KeysArgs),
+    /// Make a backup beside a running server.
+    Backup(backup::BackupArgs),
+    /// Restore a backup into an empty database.
+    Restore(backup::RestoreArgs),
+    /// Check the chains of who read and changed what.
+    Audit(audit::AuditArgs),
     /// Make clinics and their first admins.
     Admin(admin::AdminArgs),
     /// Ask what became of a reminder.
@@ -71,6 +79,8 @@ pub enum CliError {
     Database(#[from] sea_orm::DbErr),
     #[error("{0}")]
     Io(#[from] std::io::Error),
+    #[error(transparent)]
+    Backup(#[from] crate::backup::BackupError),
     #[error("{0}")]
     Advice(String),
 }
@@ -109,6 +119,9 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Migrate => start::migrate_only(config).await,
         Command::Seed(args) => seeded(config, args).await,
         Command::Admin(args) => admin::run(config, args).await,
+        Command::Backup(args) => backup::make(config, args).await,
+        Command::Restore(args) => backup::restore(config, args).await,
+        Command::Audit(args) => audit::run(config, args).await,
         Command::Reminders(args) => reminders::run(config, args).await,
         Command::Openapi | Command::Demo(_) | Command::Doctor | Command::Keys(_) => Ok(()),
     }

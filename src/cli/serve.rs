@@ -16,7 +16,7 @@ use crate::{
     app::{self, AppState},
     config::Config,
     db::Engine,
-    http, mail, scheduler, telemetry,
+    export, http, mail, scheduler, telemetry,
     vault::keyfile,
 };
 
@@ -73,6 +73,7 @@ pub async fn run_until(
 ) -> Result<(), CliError> {
     let metrics = serve_metrics(&app, &stop).await?;
     let worker = with_worker.then(|| tokio::spawn(scheduler::run(app.clone(), stop.clone())));
+    let archives = with_worker.then(|| tokio::spawn(export::run(app.clone(), stop.clone())));
     let mail = with_worker.then(|| tokio::spawn(mail::run(app.clone(), stop.clone())));
     let keys = tokio::spawn(watch_signing_keys(app.clone(), stop.clone()));
     let announcing = Some(tokio::spawn(scheduler::announce(app.clone(), stop.clone())));
@@ -82,7 +83,7 @@ pub async fn run_until(
     } else {
         stop.cancelled().await;
     }
-    for task in [worker, mail, announcing, metrics, Some(keys)].into_iter().flatten() {
+    for task in [worker, archives, mail, announcing, metrics, Some(keys)].into_iter().flatten() {
         if let Err(error) = task.await {
             tracing::error!(%error, "a task ended badly");
         }

@@ -67,6 +67,10 @@ fn numbers(config: &Config, problems: &mut Problems) {
     within(problems, "push.per_origin_concurrency", config.push.per_origin_concurrency, 1..=1_000);
     within(problems, "scheduler.poll_seconds", config.scheduler.poll_seconds, 1..=300);
     within(problems, "scheduler.lease_seconds", config.scheduler.lease_seconds, 15..=3_600);
+    let retention = &config.retention;
+    within(problems, "retention.ended_logins_days", retention.ended_logins_days, 1..=3_650);
+    within(problems, "retention.invitations_days", retention.invitations_days, 7..=3_650);
+    within(problems, "retention.clinic_record_years", retention.clinic_record_years, 1..=100);
     within(problems, "scheduler.ledger_days", config.scheduler.ledger_days, 90..=36_500);
     within(problems, "attachments.patient_mib", config.attachments.patient_mib, 20..=1_048_576);
 }

@@ -18,9 +18,9 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 pub use sections::{
-    ApnsConfig, AttachmentsConfig, AuthConfig, DatabaseConfig, Environment, FcmConfig, KeysConfig, LogConfig,
-    LogFormat, MailConfig, MeasuresConfig, PushConfig, SafetyConfig, SchedulerConfig, ServerConfig, SmtpTls,
-    SqliteSynchronous,
+    ApnsConfig, AttachmentsConfig, AuditConfig, AuthConfig, DatabaseConfig, Environment, ErasureConfig,
+    FcmConfig, KeysConfig, LogConfig, LogFormat, MailConfig, MeasuresConfig, PushConfig, RetentionConfig,
+    SafetyConfig, SchedulerConfig, ServerConfig, SmtpTls, SqliteSynchronous,
 };
 
 /// All settings. Secrets in it are neither printed by `Debug` nor serialised.
@@ -55,6 +55,12 @@ pub struct Config {
     pub log: LogConfig,
     /// How mails leave.
     pub mail: MailConfig,
+    /// The chain of who read what.
+    pub audit: AuditConfig,
+    /// The ledger of erasures.
+    pub erasure: ErasureConfig,
+    /// What is kept for a time only.
+    pub retention: RetentionConfig,
     /// Voice notes and drawings.
     pub attachments: AttachmentsConfig,
     /// Questionnaires beyond those of the binary.
@@ -78,6 +84,9 @@ impl Default for Config {
             safety: SafetyConfig::default(),
             log: LogConfig::default(),
             mail: MailConfig::default(),
+            audit: AuditConfig::default(),
+            erasure: ErasureConfig::default(),
+            retention: RetentionConfig::default(),
             attachments: AttachmentsConfig::default(),
             measures: MeasuresConfig::default(),
         }
@@ -115,6 +124,20 @@ impl Config {
         } else {
             url.to_owned()
         })
+    }
+
+    /// Where the heads of the audit chains are written, with the default filled in.
+    pub fn anchor_file(&self) -> PathBuf {
+        self.named_or(&self.audit.anchor_file, "audit-anchors.jsonl")
+    }
+
+    /// Where erasures are written, with the default filled in.
+    pub fn erasure_ledger(&self) -> PathBuf {
+        self.named_or(&self.erasure.ledger_file, "erasures.jsonl")
+    }
+
+    fn named_or(&self, named: &Path, name: &str) -> PathBuf {
+        if named.as_os_str().is_empty() { self.data_dir.join(name) } else { named.to_owned() }
     }
 
     /// Whether SQLite syncs at every commit.

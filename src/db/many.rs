@@ -25,11 +25,6 @@ impl Ids {
         Self { engine, text: rows.texts().swap_remove(0) }
     }
 
-    /// Others for the same engine.
-    pub fn like(&self, ids: impl IntoIterator<Item = Uuid>) -> Self {
-        Self::new(self.engine, ids)
-    }
-
     /// The condition that a column is one of them, for the `n`th parameter.
     pub fn hold(&self, column: &str, n: usize) -> String {
         match self.engine {
@@ -51,6 +46,31 @@ impl Ids {
     /// The parameter.
     pub fn value(&self) -> Value {
         self.text.clone().into()
+    }
+}
+
+/// Owners with one of their rows each. Two lists, one of owners and one of rows, would make a database look up every
+/// row for every owner.
+pub struct Pairs(Rows);
+
+impl Pairs {
+    pub fn new(engine: Engine, pairs: impl IntoIterator<Item = (Uuid, Uuid)>) -> Self {
+        let mut rows = Rows::new(engine, &[("owner", Kind::Uuid), ("id", Kind::Uuid)]);
+        for (owner, id) in pairs {
+            rows.push([Cell::Uuid(owner), Cell::Uuid(id)]);
+        }
+        Self(rows)
+    }
+
+    /// The condition that two columns are one of them, for the query builder.
+    pub fn among(self, owner: &str, id: &str) -> Expr {
+        let engine = self.0.engine;
+        let (mut source, values) = self.0.source(1);
+        if engine == Engine::Sqlite {
+            // There the builder knows only parameters without a number.
+            source = source.replace("$1", "?");
+        }
+        Expr::cust_with_values(format!("({owner}, {id}) IN (SELECT r.owner, r.id FROM {source})"), values)
     }
 }
 

@@ -2,9 +2,14 @@
 //! that sealed it. What goes and what stays is the data map's word (`entity::data_map::Erasure`), not a list here.
 
 mod dto;
+mod ledger;
 mod queries;
 mod routes;
 mod run;
 mod texts;
 
-pub use self::{routes::router, run::run_due};
+pub use self::{
+    ledger::{Erased, note, read as read_ledger},
+    routes::router,
+    run::run_due,
+};

@@ -7,6 +7,7 @@ use entity::{
 };
 use sea_orm::{ConnectionTrait, Statement};
 
+use super::ledger;
 use crate::{
     app::AppState,
     audit::Event,
@@ -54,6 +55,9 @@ pub async fn run_due(app: &AppState) -> ApiResult<usize> {
     if !rows.is_empty() && app.db.engine() == Engine::Sqlite {
         // What was deleted stays readable in the write-ahead log until it is truncated.
         app.db.writer().execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await?;
+    }
+    if !rows.is_empty() {
+        ledger::note(app).await?;
     }
     Ok(rows.len())
 }

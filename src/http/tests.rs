@@ -134,6 +134,35 @@ async fn half_sent_heads_are_closed_while_others_are_answered() {
     server.stopped().await;
 }
 
+/// Everybody who is slow is closed in time, and nobody else notices.
+async fn slow_sockets(count: usize) {
+    let server = start(limits(2, NEVER, count + 10)).await;
+    let mut slow = Vec::with_capacity(count);
+    for number in 0..count {
+        let first: &[u8] = [&b""[..], b"GET / HT", b"GET / HTTP/1.1\r\nX: ", b"PRI * HT"][number % 4];
+        slow.push(server.connect(first).await);
+    }
+    for _ in 0..20 {
+        let mut other = server.connect(GET).await;
+        read_until(&mut other, "peer").await;
+    }
+    for stream in &mut slow {
+        is_closed(stream).await;
+    }
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn h1_hundreds_of_slow_sockets_are_closed_while_others_are_answered() {
+    slow_sockets(400).await;
+}
+
+#[tokio::test]
+#[ignore = "takes four thousand file descriptors"]
+async fn h1_two_thousand_slow_sockets_are_closed_while_others_are_answered() {
+    slow_sockets(2_000).await;
+}
+
 #[tokio::test]
 async fn bytes_that_trickle_do_not_buy_time() {
     let server = start(limits(1, NEVER, 10)).await;

@@ -1,5 +1,4 @@
-//! The outbox: rows of `jobs` of the kind `mail`. Taken under a lease with a fence, as notifications are, so that a
-//! worker that died or overslept neither loses a mail nor records one that is no longer its own.
+//! The outbox: rows of `jobs` of the kind `mail`.
 
 use chrono::{DateTime, Duration, Utc};
 use entity::{
@@ -9,8 +8,7 @@ use entity::{
 };
 use futures_util::future::join_all;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter,
-    Statement, sea_query::Expr,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr,
 };
 
 use super::{
@@ -21,8 +19,9 @@ use crate::{
     accounts::{email_place, wrapped},
     alerts,
     app::AppState,
-    db::{Engine, WriteTx},
+    db::WriteTx,
     error::{ApiError, ApiResult},
+    jobs::claim,
     vault::{DataKey, KeyOwner, OwnerKind, Place},
 };
 
@@ -98,7 +97,7 @@ async fn insert(tx: &WriteTx, to: AccountId, key: &DataKey, letter: &Letter) -> 
 
 /// Sends one batch of what is due. Call it again while it claims something.
 pub async fn tick(app: &AppState) -> ApiResult<MailReport> {
-    let batch = claim(app).await?;
+    let batch = claim(app, MAIL, LEASE, BATCH).await?;
     let mut report = MailReport { claimed: batch.len(), ..MailReport::default() };
     let endings = join_all(batch.iter().map(|job| deliver(app, job))).await;
     for (job, ending) in batch.iter().zip(endings) {
@@ -131,24 +130,6 @@ enum Ending {
     Sent,
     Later,
     Never,
-}
-
-fn statement(engine: Engine) -> String {
-    let skip = if engine == Engine::Postgres { " FOR UPDATE SKIP LOCKED" } else { "" };
-    format!(
-        "WITH due AS MATERIALIZED (SELECT id FROM jobs WHERE kind = '{MAIL}' AND state IN ('planned','claimed') \
-         AND run_at <= $1 ORDER BY run_at, id LIMIT $3{skip}) \
-         UPDATE jobs SET state = 'claimed', fence = fence + 1, attempts = attempts + 1, lease_until = $2, \
-         run_at = $2 WHERE id IN (SELECT id FROM due) RETURNING *"
-    )
-}
-
-async fn claim(app: &AppState) -> ApiResult<Vec<jobs::Model>> {
-    let (now, conn) = (app.clock.now(), app.db.writer());
-    let values = [now.into(), (now + LEASE).into(), BATCH.into()];
-    let sql = statement(app.db.engine());
-    let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
-    Ok(jobs::Model::find_by_statement(statement).all(conn).await?)
 }
 
 async fn deliver(app: &AppState, job: &jobs::Model) -> ApiResult<Ending> {

@@ -14,7 +14,7 @@ use super::{
 /// Calls whose last argument is what the client reads.
 const SAYING: [&str; 6] = ["refused", "bad_request", "forbidden", "conflict", "invalid_field", "require"];
 /// What speaks to operators and developers only.
-const SILENT: [&str; 5] = ["cli", "config", "demo", "http", "vault"];
+const SILENT: [&str; 6] = ["backup", "cli", "config", "demo", "http", "vault"];
 /// Files whose texts reach clients without one of the calls.
 const WHOLE: [&str; 2] = ["error.rs", "extract.rs"];
 /// Files whose error types are said to clients by their `#[error("…")]`.

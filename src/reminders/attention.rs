@@ -15,7 +15,10 @@ use super::{
     rules::attention::{HALVES_AFTER, Shown, ignored_in_row},
 };
 use crate::{
-    db::{Engine, many::Ids},
+    db::{
+        Engine,
+        many::{Ids, Pairs},
+    },
     error::ApiResult,
 };
 
@@ -67,10 +70,9 @@ async fn shown(
     since: DateTime<Utc>,
 ) -> ApiResult<HashMap<(PatientId, Uuid), Vec<Shown>>> {
     use notifications::Column;
-    let patients = Ids::new(Engine::of(conn), rules.iter().map(|rule| rule.patient_id.0));
+    let rules = rules.iter().map(|rule| (rule.patient_id.0, rule.id.0));
     let rows = notifications::Entity::find()
-        .filter(patients.among("recipient_id"))
-        .filter(patients.like(rules.iter().map(|rule| rule.id.0)).among("origin_id"))
+        .filter(Pairs::new(Engine::of(conn), rules).among("recipient_id", "origin_id"))
         .filter(Column::OriginKind.eq(RULE))
         .filter(Column::DueAt.gt(since))
         .filter(Column::ShownAt.is_not_null())

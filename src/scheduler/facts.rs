@@ -20,7 +20,10 @@ use crate::{
     alerts::ALERT,
     app::AppState,
     consents::Purpose,
-    db::many::Ids,
+    db::{
+        Engine,
+        many::{Ids, Pairs},
+    },
     error::ApiResult,
     reminders::{RULE, SESSION, SNOOZE, Streaks, hush_windows, streaks},
 };
@@ -99,9 +102,9 @@ impl Facts {
         facts.add_sessions(conn, &ids, batch).await?;
         facts.add_sent(conn, &ids, batch).await?;
         facts.add_expected(conn, &ids, batch).await?;
-        facts.add_rules(conn, &ids, batch).await?;
+        facts.add_rules(conn, batch).await?;
         facts.add_devices(conn, &ids, batch).await?;
-        facts.add_alerts(conn, &ids, batch).await?;
+        facts.add_alerts(conn, batch).await?;
         Ok(facts)
     }
 
@@ -268,19 +271,15 @@ impl Facts {
     async fn add_rules(
         &mut self,
         conn: &impl ConnectionTrait,
-        ids: &Ids,
         batch: &[notifications::Model],
     ) -> ApiResult<()> {
         let ruled = batch.iter().filter(|row| matches!(row.origin_kind.as_str(), RULE | SNOOZE));
-        let rules: Vec<Uuid> = ruled.map(|row| row.origin_id).collect();
+        let rules: Vec<_> = ruled.map(|row| (row.subject_patient_id.0, row.origin_id)).collect();
         if rules.is_empty() {
             return Ok(());
         }
-        let rows = reminders::Entity::find()
-            .filter(ids.among("patient_id"))
-            .filter(ids.like(rules).among("id"))
-            .all(conn)
-            .await?;
+        let rules = Pairs::new(Engine::of(conn), rules).among("patient_id", "id");
+        let rows = reminders::Entity::find().filter(rules).all(conn).await?;
         self.rules = rows.into_iter().map(|row| ((row.patient_id, row.id.0), row)).collect();
         self.ignored = streaks(conn, self.rules.values(), self.now).await?;
         Ok(())
@@ -289,18 +288,18 @@ impl Facts {
     async fn add_alerts(
         &mut self,
         conn: &impl ConnectionTrait,
-        ids: &Ids,
         batch: &[notifications::Model],
     ) -> Result<(), DbErr> {
-        let about: Vec<&notifications::Model> = batch.iter().filter(|row| row.origin_kind == ALERT).collect();
+        let about = batch.iter().filter(|row| row.origin_kind == ALERT);
+        let about: Vec<_> = about.map(|row| (row.subject_patient_id.0, row.origin_id)).collect();
         if about.is_empty() {
             return Ok(());
         }
+        let about = Pairs::new(Engine::of(conn), about).among("patient_id", "id");
         let open: Vec<Uuid> = alerts::Entity::find()
             .select_only()
             .column(alerts::Column::Id)
-            .filter(ids.like(about.iter().map(|row| row.subject_patient_id.0)).among("patient_id"))
-            .filter(ids.like(about.iter().map(|row| row.origin_id)).among("id"))
+            .filter(about)
             .filter(alerts::Column::AcknowledgedAt.is_null())
             .into_tuple()
             .all(conn)
@@ -323,14 +322,14 @@ impl Facts {
         for row in rows {
             self.each(PatientId(row.account_id.0), |recipient| recipient.subscriptions.push(row));
         }
-        let again: Vec<Uuid> = batch.iter().filter(|row| row.attempts > 1).map(|row| row.id.0).collect();
+        let again = batch.iter().filter(|row| row.attempts > 1);
+        let again: Vec<_> = again.map(|row| (row.recipient_id.0, row.id.0)).collect();
         if again.is_empty() {
             return Ok(());
         }
         use entity::deliveries::{Column, Entity};
         let taken = Entity::find()
-            .filter(ids.among("recipient_id"))
-            .filter(ids.like(again).among("notification_id"))
+            .filter(Pairs::new(Engine::of(conn), again).among("recipient_id", "notification_id"))
             .filter(Column::Outcome.eq("accepted"))
             .all(conn)
             .await?;

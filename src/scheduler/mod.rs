@@ -7,6 +7,7 @@ mod caps;
 mod claim;
 mod explain;
 mod facts;
+mod keeping;
 mod nudge;
 mod pipeline;
 mod recheck;

@@ -143,11 +143,13 @@ async fn record_states(
     }
     let (source, mut values) = rows.source(2);
     values.insert(0, now.into());
+    // PostgreSQL's statistics are of a time when hardly anything was claimed. Believing them it compares each claimed
+    // row with each row of the batch, so the state is compared in a way that they say nothing about.
     let sql = format!(
         "UPDATE notifications SET state = r.became, reason = r.because, accepted_at = r.taken_at, \
          next_attempt_at = COALESCE(r.again_at, next_attempt_at), attempts = r.tries, lease_until = NULL, \
          updated_at = $1 FROM {source} WHERE recipient_id = r.recipient AND id = r.notification \
-         AND fence = r.held AND state = 'claimed' RETURNING recipient_id, id, fence"
+         AND fence = r.held AND COALESCE(state, '') = 'claimed' RETURNING recipient_id, id, fence"
     );
     let statement = Statement::from_sql_and_values(txn.get_database_backend(), sql, values);
     let mut ours = HashSet::with_capacity(outcomes.len());

@@ -8,8 +8,10 @@ use sea_orm::{ConnectionTrait, Statement};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::db::many::Ids;
-use crate::{accounts, app::AppState, attachments, erasure, error::ApiResult, reminders, sync};
+use super::keeping::Keeping;
+use crate::{
+    accounts, app::AppState, attachments, db::many::Ids, erasure, error::ApiResult, reminders, sync,
+};
 
 /// How long a round of everything takes at least.
 const EVERY: Duration = Duration::from_secs(300);
@@ -20,10 +22,13 @@ const STEP: i64 = 500;
 
 /// Keeps house until `stop`, at once and then every few minutes.
 pub async fn run(app: AppState, stop: CancellationToken) {
+    let mut keeping = Keeping::default();
     loop {
         keep(&app).await;
+        keeping.run(&app).await;
         let rest = tokio::join!(walk(&app, &stop), tokio::time::timeout(EVERY, stop.cancelled()));
         if rest.1.is_ok() {
+            keeping.anchor(&app).await;
             return;
         }
     }

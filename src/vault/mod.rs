@@ -4,9 +4,11 @@
 
 pub mod keyfile;
 mod mac;
+mod rotate;
 mod seal;
 mod wrap;
 
 pub use mac::{BlindIndex, Mac};
+pub use rotate::{Rotated, record, rotate, wrapped_by};
 pub use seal::{DataKey, OpenError, Place};
 pub use wrap::{KeyOwner, OwnerKind, Vault, WrappedKey};

@@ -32,6 +32,11 @@ impl Place {
         Self { part: part.into(), ..self }
     }
 
+    /// The same column of another row.
+    pub fn of_row(self, row: impl Into<Uuid>) -> Self {
+        Self { row: row.into(), ..self }
+    }
+
     fn aad(&self, owner: &KeyOwner) -> Vec<u8> {
         let mut aad = Vec::with_capacity(96);
         for text in [self.table, self.column, owner.kind.as_str()] {

@@ -1,6 +1,10 @@
 //! Data keys and the key-encryption keys that wrap them.
 
-use std::sync::Arc;
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::SystemTime,
+};
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
@@ -13,8 +17,14 @@ use sea_orm::Set;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::{BlindIndex, DataKey, Mac, keyfile::KeySet};
-use crate::clock::Random;
+use super::{
+    BlindIndex, DataKey, Mac,
+    keyfile::{self, KeySet},
+};
+use crate::{
+    clock::Random,
+    config::{Environment, KeysConfig},
+};
 
 /// What kind of owner a data key has; stored as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,6 +40,8 @@ pub enum OwnerKind {
 }
 
 impl OwnerKind {
+    const ALL: [Self; 4] = [Self::Patient, Self::ClinicRecord, Self::Account, Self::Clinic];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Patient => "patient",
@@ -37,6 +49,10 @@ impl OwnerKind {
             Self::Account => "account",
             Self::Clinic => "clinic",
         }
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
@@ -63,6 +79,11 @@ pub struct WrappedKey {
 }
 
 impl WrappedKey {
+    pub(super) fn from_row(row: data_keys::Model) -> Option<Self> {
+        let owner = KeyOwner { kind: OwnerKind::parse(&row.owner_kind)?, id: row.owner_id };
+        Some(Self { owner, kek_id: row.kek_id, generation: row.generation, wrapped: row.wrapped })
+    }
+
     pub fn into_row(self, now: DateTime<Utc>) -> data_keys::ActiveModel {
         data_keys::ActiveModel {
             owner_kind: Set(self.owner.kind.as_str().to_owned()),
@@ -94,9 +115,18 @@ struct Kek {
     key: LessSafeKey,
 }
 
+/// The file that the key-encryption keys came from, and when it was last changed.
+struct Source {
+    file: PathBuf,
+    environment: Environment,
+    seen: Mutex<Option<SystemTime>>,
+}
+
 /// All keys of this installation, ready for use.
 pub struct Vault {
-    keks: Vec<Kek>,
+    /// The last one wraps new data keys.
+    keks: RwLock<Arc<Vec<Kek>>>,
+    source: Option<Source>,
     index: BlindIndex,
     mac: Mac,
     random: Arc<dyn Random>,
@@ -107,16 +137,52 @@ pub struct Vault {
 impl Vault {
     /// The last key of each kind is the one new values use; the others only open old ones.
     pub fn new(keys: &KeySet, random: Arc<dyn Random>) -> Self {
-        let keks =
-            keys.keks.iter().map(|kek| Kek { kid: kek.kid.clone(), key: aes_key(&kek.secret) }).collect();
         let index = keys.active_index_key();
         Self {
-            keks,
+            keks: RwLock::new(Arc::new(ready(&keys.keks))),
+            source: None,
             index: BlindIndex::new(index.kid.clone(), &index.secret[..]),
             mac: Mac::new(&keys.token_key[..]),
             random,
             unwrapped: Cache::new(50_000),
         }
+    }
+
+    /// Reads the file of key-encryption keys again when it has changed, so that a running server knows a key that
+    /// was added, and forgets one that was taken away.
+    pub fn watching(mut self, keys: &KeysConfig, environment: Environment) -> Self {
+        if !keys.kek_from_environment() {
+            let seen = Mutex::new(changed(&keys.kek_file));
+            self.source = Some(Source { file: keys.kek_file.clone(), environment, seen });
+        }
+        self
+    }
+
+    fn keks(&self) -> Arc<Vec<Kek>> {
+        self.keks.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn refresh(&self) {
+        let Some(source) = &self.source else { return };
+        let mut seen = source.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = changed(&source.file);
+        if now.is_none() || *seen == now {
+            return;
+        }
+        match keyfile::load_keks(&source.file, source.environment) {
+            Ok(keks) => {
+                *self.keks.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ready(&keks));
+                *seen = now;
+                tracing::info!("the key-encryption keys were read again");
+            }
+            Err(error) => tracing::error!(%error, "the key-encryption keys stay as they were"),
+        }
+    }
+
+    /// The name of the key that wraps new data keys.
+    pub fn active_kek(&self) -> String {
+        self.refresh();
+        self.keks().last().map(|kek| kek.kid.clone()).unwrap_or_default()
     }
 
     pub fn index(&self) -> &BlindIndex {
@@ -129,24 +195,39 @@ impl Vault {
     }
 
     /// Makes a data key for a new owner.
-    #[expect(clippy::expect_used, reason = "a key set without a key-encryption key does not load")]
     pub fn create(&self, owner: KeyOwner) -> (DataKey, WrappedKey) {
+        self.refresh();
         let secret = Zeroizing::new(self.random.bytes::<32>());
-        let kek = self.keks.last().expect("a key set has a key-encryption key");
+        let wrapped = self.wrap(owner, 1, &secret);
+        (DataKey::new(aes_key(&secret), 1, owner, self.random.clone()), wrapped)
+    }
+
+    /// The same data key under the key-encryption key in use; none if it is already.
+    pub(super) fn rewrap(&self, row: &WrappedKey) -> Result<Option<WrappedKey>, UnwrapError> {
+        if self.keks().last().is_some_and(|kek| kek.kid == row.kek_id) {
+            return Ok(None);
+        }
+        let secret = self.secret(row).ok_or_else(|| UnwrapError { kek_id: row.kek_id.clone() })?;
+        Ok(Some(self.wrap(row.owner, row.generation, &secret)))
+    }
+
+    #[expect(clippy::expect_used, reason = "a key set without a key-encryption key does not load")]
+    fn wrap(&self, owner: KeyOwner, generation: i32, secret: &[u8; 32]) -> WrappedKey {
+        let keks = self.keks();
+        let kek = keks.last().expect("a key set has a key-encryption key");
         let nonce: [u8; NONCE_LEN] = self.random.bytes();
         let mut wrapped = nonce.to_vec();
-        wrapped.extend_from_slice(&secret[..]);
+        wrapped.extend_from_slice(secret);
         let tag = kek
             .key
             .seal_in_place_separate_tag(
                 Nonce::assume_unique_for_key(nonce),
-                Aad::from(aad(&owner, &kek.kid, 1)),
+                Aad::from(aad(&owner, &kek.kid, generation)),
                 &mut wrapped[NONCE_LEN..],
             )
             .expect("wrapping 32 bytes cannot fail");
         wrapped.extend_from_slice(tag.as_ref());
-        let key = DataKey::new(aes_key(&secret), 1, owner, self.random.clone());
-        (key, WrappedKey { owner, kek_id: kek.kid.clone(), generation: 1, wrapped })
+        WrappedKey { owner, kek_id: kek.kid.clone(), generation, wrapped }
     }
 
     /// Opens a data key that was just read from the database.
@@ -162,16 +243,32 @@ impl Vault {
     }
 
     fn open(&self, row: &WrappedKey) -> Option<DataKey> {
-        let kek = self.keks.iter().find(|kek| kek.kid == row.kek_id)?;
+        let secret = self.secret(row)?;
+        let generation = u32::try_from(row.generation).ok()?;
+        Some(DataKey::new(aes_key(&secret), generation, row.owner, self.random.clone()))
+    }
+
+    fn secret(&self, row: &WrappedKey) -> Option<Zeroizing<[u8; 32]>> {
+        if self.keks().iter().all(|kek| kek.kid != row.kek_id) {
+            self.refresh();
+        }
+        let keks = self.keks();
+        let kek = keks.iter().find(|kek| kek.kid == row.kek_id)?;
         let (nonce, body) = row.wrapped.split_at_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let generation = u32::try_from(row.generation).ok()?;
         let mut secret = Zeroizing::new(body.to_vec());
         let aad = Aad::from(aad(&row.owner, &kek.kid, row.generation));
-        let plain = kek.key.open_in_place(nonce, aad, &mut secret).ok()?;
-        let plain: &[u8; 32] = (&*plain).try_into().ok()?;
-        Some(DataKey::new(aes_key(plain), generation, row.owner, self.random.clone()))
+        let plain: &[u8] = kek.key.open_in_place(nonce, aad, &mut secret).ok()?;
+        Some(Zeroizing::new(plain.try_into().ok()?))
     }
+}
+
+fn ready(keks: &[keyfile::Kek]) -> Vec<Kek> {
+    keks.iter().map(|kek| Kek { kid: kek.kid.clone(), key: aes_key(&kek.secret) }).collect()
+}
+
+fn changed(file: &std::path::Path) -> Option<SystemTime> {
+    std::fs::metadata(file).and_then(|metadata| metadata.modified()).ok()
 }
 
 #[expect(clippy::expect_used, reason = "the array has exactly the length AES-256 asks for")]

@@ -1,6 +1,7 @@
 //! Attacks, each with the id of its row in docs/SECURITY.md.
 
 mod guessing;
+mod hostile;
 mod oracle;
 mod repeated;
 mod strangers;

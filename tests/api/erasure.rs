@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     attachments::wav_of,
-    authz::subscription,
+    authz::{administration, assign, subscription},
     harness::{PASSWORD, Person, TestApp, both_engines, email, id_of},
     measures::form,
 };
@@ -28,11 +28,11 @@ both_engines![
     what_goes_and_what_stays_is_said_before,
 ];
 
-async fn ask(who: &Person) -> Value {
+pub async fn ask(who: &Person) -> Value {
     who.request(Method::POST, "/v1/me/erasure").await.send().await.expect(200)
 }
 
-fn owner_column(table: &TableRule) -> Option<&'static str> {
+pub fn owner_column(table: &TableRule) -> Option<&'static str> {
     match table.owner {
         Owner::Patient(column) | Owner::Account(column) | Owner::KeyOwner(column) => Some(column),
         Owner::Login(_) | Owner::Clinic(_) | Owner::Nobody => None,
@@ -52,14 +52,14 @@ async fn rows_of(app: &TestApp, person: Uuid) -> BTreeMap<&'static str, i64> {
 }
 
 /// A row of Ana's in every table whose rows go.
-async fn live(app: &TestApp, ana: &Person, bo: &Person) {
+pub async fn live(app: &TestApp, ana: &Person, bo: &Person) {
     let post = async |path: &str, body: Value| ana.post(path, &body).await.expect(201);
     let request = ana.request(Method::POST, "/v1/checkins").await.key("once");
     request.json(&json!({"mood": 0, "note": "words"})).send().await.expect(201);
-    post("/v1/sessions/requests", json!({"kind": "new", "note": "words"})).await;
     let entry = ana.entry("words").await;
     ana.share(&entry, bo, &json!({})).await.expect(200);
     post(&format!("/v1/journal/entries/{entry}/comments"), json!({"text": "words"})).await;
+    post("/v1/journal/entries", json!({"fields": {"text": "words"}, "tags": ["words"]})).await;
     let note = ana.impressions().await;
     ana.voice_note(&note, &wav_of(&[7; 9_000])).await;
     let goal = post("/v1/goals", json!({"title": "words", "entry_ids": [entry]})).await;
@@ -67,7 +67,8 @@ async fn live(app: &TestApp, ana: &Person, bo: &Person) {
     post(&format!("/v1/goals/{}/progress", id_of(&goal)), json!({"note": "words"})).await;
     let other = ana.goal("words").await;
     ana.delete_at(&format!("/v1/goals/{other}"), 1).await.expect(204);
-    let rule = json!({"category": "mindfulness", "schedule": {"kind": "daily", "time": "20:00"}});
+    let schedule = json!({"kind": "daily", "time": "20:00"});
+    let rule = json!({"category": "mindfulness", "schedule": schedule, "body": "words"});
     post("/v1/reminders", rule).await;
     ana.patch("/v1/me/delivery-policy", 1, &json!({"daily_cap": 3})).await.expect(200);
     ana.patch("/v1/me", 1, &json!({"time_zone": "Asia/Kathmandu"})).await.expect(200);
@@ -86,6 +87,7 @@ async fn live(app: &TestApp, ana: &Person, bo: &Person) {
     let session = format!("/v1/sessions/{}", id_of(&session));
     ana.put(&format!("{session}/readiness/questions-noted"), &json!({"done": true})).await.expect(200);
     ana.patch(&format!("{session}/intention"), 1, &json!({"text": "words"})).await.expect(200);
+    recorded(app, ana, bo).await;
     let hers = format!("/v1/patients/{}", ana.id);
     let asked = json!({"measure_id": "gad-7", "due_at": app.now() + Duration::days(7)});
     bo.post(&format!("{hers}/measure-assignments"), &asked).await.expect(201);
@@ -111,14 +113,34 @@ async fn unasked(app: &TestApp, ana: &Person) {
     let delivery = "INSERT INTO deliveries (recipient_id, notification_id, subscription_id, outcome, attempts, at) \
         SELECT recipient_id, id, id, 'accepted', 1, $2 FROM notifications WHERE recipient_id = $1";
     app.execute(delivery, vec![ana.id.into(), now()]).await;
+    ana.request(Method::POST, "/v1/me/export").await.send().await.expect(202);
+    let chunk = "INSERT INTO export_chunks (patient_id, export_id, number, content_sealed) \
+        SELECT patient_id, id, 99, $2 FROM exports WHERE patient_id = $1";
+    app.execute(chunk, vec![ana.id.into(), vec![0_u8].into()]).await;
     let code = "INSERT INTO recovery_codes (account_id, code_hash, created_at) VALUES ($1, $2, $3)";
     app.execute(code, vec![ana.id.into(), vec![0_u8].into(), now()]).await;
     let token = "INSERT INTO reset_tokens (account_id, kind, token_hash, created_at, expires_at) \
         VALUES ($1, 'mail', $2, $3, $3)";
     app.execute(token, vec![ana.id.into(), ana.id.as_bytes().to_vec().into(), now()]).await;
     let job = "INSERT INTO jobs (id, kind, owner_id, payload_sealed, state, run_at, fence, attempts, created_at) \
-        VALUES ($1, 'export', $1, $2, 'waiting', $3, 0, 0, $3)";
+        VALUES ($1, 'other', $1, $2, 'waiting', $3, 0, 0, $3)";
     app.execute(job, vec![ana.id.into(), vec![0_u8].into(), now()]).await;
+}
+
+/// What the clinic writes about Ana: an answer to a wish, a comment, and what she was given.
+async fn recorded(app: &TestApp, ana: &Person, bo: &Person) {
+    let wish = json!({"from": app.now() + Duration::days(9), "until": app.now() + Duration::days(10)});
+    let wish = json!({"kind": "new", "note": "words", "preferred": [wish]});
+    let wish = id_of(&ana.post("/v1/sessions/requests", &wish).await.expect(201));
+    let decline = bo.request(Method::POST, &format!("/v1/sessions/requests/{wish}/decline")).await;
+    decline.if_match(1).json(&json!({"message": "words of the clinic"})).send().await.expect(200);
+    let mia = app.medical("mia").await;
+    assign(app, ana, &mia).await;
+    let session = id_of(&bo.schedule(ana, "dosing", app.now()).await);
+    let given = mia.request(Method::PUT, &format!("/v1/sessions/{session}/administration")).await;
+    let mut record = administration(app.now());
+    record.as_object_mut().unwrap().remove("correction");
+    given.if_match(0).json(&record).send().await.expect(200);
 }
 
 async fn p2_everything_of_a_patient_goes_and_nothing_of_others(app: TestApp) {

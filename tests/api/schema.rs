@@ -70,6 +70,8 @@ fn entities() -> Schema {
         deliveries,
         delivery_policies,
         erasures,
+        export_chunks,
+        exports,
         goal_entries,
         goal_progress,
         goal_shares,

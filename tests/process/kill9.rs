@@ -25,12 +25,12 @@ fn no_reminder_is_lost_on_postgres_when_the_server_is_killed_while_it_sends() {
 }
 
 #[test]
-fn what_was_acknowledged_on_sqlite_is_there_after_a_kill() {
+fn b2_what_was_acknowledged_on_sqlite_is_there_after_a_kill() {
     run(Engine::Sqlite, what_was_acknowledged_is_there);
 }
 
 #[test]
-fn what_was_acknowledged_on_postgres_is_there_after_a_kill() {
+fn b2_what_was_acknowledged_on_postgres_is_there_after_a_kill() {
     run(Engine::Postgres, what_was_acknowledged_is_there);
 }
 
@@ -73,13 +73,13 @@ async fn claimed(world: &World) -> u64 {
 
 /// An account on the other side of a socket.
 #[derive(Clone)]
-struct Client {
-    http: reqwest::Client,
-    token: String,
+pub struct Client {
+    pub http: reqwest::Client,
+    pub token: String,
 }
 
 impl Client {
-    async fn log_in(address: SocketAddr, name: &str) -> Self {
+    pub async fn log_in(address: SocketAddr, name: &str) -> Self {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let client = Self { http, token: String::new() };
         let body = json!({"email": email(name), "password": PASSWORD});
@@ -89,7 +89,7 @@ impl Client {
     }
 
     /// None when no whole answer came.
-    async fn post(&self, address: SocketAddr, path: &str, body: &Value) -> Option<(u16, Value)> {
+    pub async fn post(&self, address: SocketAddr, path: &str, body: &Value) -> Option<(u16, Value)> {
         let mut request = self.http.post(format!("http://{address}{path}")).body(body.to_string());
         request = request.header("content-type", "application/json");
         if !self.token.is_empty() {
@@ -100,7 +100,12 @@ impl Client {
         Some((status, serde_json::from_str(&response.text().await.ok()?).ok()?))
     }
 
-    async fn get(&self, address: SocketAddr, path: &str) -> u16 {
+    pub async fn read(&self, address: SocketAddr, path: &str) -> Value {
+        let request = self.http.get(format!("http://{address}{path}")).bearer_auth(&self.token);
+        serde_json::from_str(&request.send().await.unwrap().text().await.unwrap()).unwrap()
+    }
+
+    pub async fn get(&self, address: SocketAddr, path: &str) -> u16 {
         let request = self.http.get(format!("http://{address}{path}")).bearer_auth(&self.token);
         request.send().await.unwrap().status().as_u16()
     }

@@ -11,7 +11,11 @@
 mod harness;
 
 mod attachments;
+mod backup;
 mod child;
+mod crisis;
+mod disk;
+mod exports;
 mod practice;
 mod world;
 mod year;
@@ -28,6 +32,7 @@ mod outages;
 mod points;
 mod races;
 mod replicas;
+mod rotation;
 mod scheduler;
 mod sessions;
 mod standing;

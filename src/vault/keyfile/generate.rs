@@ -14,6 +14,8 @@ use super::{
 };
 use crate::config::Environment;
 
+const KEK_COMMENT: &str =
+    "Key-encryption keys. Without them every sealed text is lost: keep a copy apart from the database.";
 const VAPID_COMMENT: &str =
     "P-256 keys that push services know this server by. Removing one silences its subscriptions.";
 
@@ -48,7 +50,7 @@ pub fn generate_missing(dir: &Path, made_for: Environment) -> Result<Vec<PathBuf
 }
 
 /// Adds a key-encryption key to a file and makes it the one in use; returns its kid. Running servers take it at their
-/// next start; data keys move to it by `afterglow keys rotate`.
+/// next use; data keys move to it by `afterglow keys rotate`.
 ///
 /// # Errors
 /// Whatever makes the file unusable as it is, and [`KeyError::Unwritable`].
@@ -66,6 +68,29 @@ pub fn append_kek(file: &Path) -> Result<String, KeyError> {
     let whole = Zeroizing::new(format!("{}{}", *text, *added));
     disk::replace(&target, &whole)?;
     Ok(key.kid)
+}
+
+/// Takes a key-encryption key out of a file. The one in use stays.
+///
+/// # Errors
+/// Whatever makes the file unusable as it is, [`KeyError::Malformed`] if the key is not in it or is in use, and
+/// [`KeyError::Unwritable`].
+pub fn remove_kek(file: &Path, kid: &str) -> Result<(), KeyError> {
+    let _held = disk::lock(disk::folder_of(file))?;
+    let target = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    let read = format::KeyFile::parse(KEK_FILE, &disk::read_private(KEK_FILE, &target)?)?;
+    let mut keks = read.keks(KEK_FILE)?;
+    let refused = |detail: String| KeyError::Malformed { setting: KEK_FILE, detail };
+    let place = keks.iter().position(|kek| kek.kid == kid);
+    let place = place.ok_or_else(|| refused(format!("there is no key `{kid}`")))?;
+    if place + 1 == keks.len() {
+        return Err(refused(format!("`{kid}` is the key in use")));
+    }
+    keks.remove(place);
+    let parts: Vec<Zeroizing<String>> =
+        keks.iter().map(|kek| format::entry("kek", &kek.kid, "secret", &kek.secret[..])).collect();
+    let made_for = if read.is_for_development() { Environment::Development } else { Environment::Production };
+    disk::replace(&target, &self::file(made_for, KEK_COMMENT, &parts))
 }
 
 /// What a rotation of the VAPID keys did.
@@ -114,9 +139,7 @@ pub(super) fn key_set() -> Result<KeySet, KeyError> {
 
 fn kek_file(made_for: Environment) -> Result<Zeroizing<String>, KeyError> {
     let key = new_kek()?;
-    let comment =
-        "Key-encryption keys. Without them every sealed text is lost: keep a copy apart from the database.";
-    Ok(file(made_for, comment, &[format::entry("kek", &key.kid, "secret", &key.secret[..])]))
+    Ok(file(made_for, KEK_COMMENT, &[format::entry("kek", &key.kid, "secret", &key.secret[..])]))
 }
 
 fn index_file(made_for: Environment) -> Result<Zeroizing<String>, KeyError> {

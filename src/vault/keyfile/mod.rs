@@ -20,7 +20,7 @@ mod signing;
 #[cfg(test)]
 mod tests;
 
-pub use generate::{RotatedVapid, append_kek, generate_missing, rotate_vapid};
+pub use generate::{RotatedVapid, append_kek, generate_missing, remove_kek, rotate_vapid};
 pub use signing::{load_signing, rotate_signing};
 
 /// A key-encryption key: wraps the data keys.
@@ -218,6 +218,26 @@ pub fn load(config: &KeysConfig, environment: Environment) -> Result<KeySet, Key
 
     let index_key = index_keys.pop().ok_or_else(|| empty(INDEX_FILE))?;
     Ok(KeySet { keks, older_index_keys: index_keys, index_key, token_key, signing, vapid })
+}
+
+/// Reads the key-encryption keys of a file, for a server that already runs.
+///
+/// # Errors
+/// As for [`load`].
+pub fn load_keks(file: &Path, environment: Environment) -> Result<Vec<Kek>, KeyError> {
+    let keks = read(KEK_FILE, file, environment)?.keks(KEK_FILE)?;
+    let secrets: Vec<(&'static str, &str, &[u8])> =
+        keks.iter().map(|key| (KEK_FILE, key.kid.as_str(), &key.secret[..])).collect();
+    refuse_repeated(&secrets)?;
+    Ok(keks)
+}
+
+/// The text of a file that only its owner can use, such as one with a passphrase.
+///
+/// # Errors
+/// A file that is missing, or that others can use.
+pub fn read_private(setting: &'static str, path: &Path) -> Result<Zeroizing<String>, KeyError> {
+    disk::read_private(setting, path)
 }
 
 fn read(setting: &'static str, path: &Path, environment: Environment) -> Result<format::KeyFile, KeyError> {

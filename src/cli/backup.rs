@@ -1,0 +1,111 @@
+//! `afterglow backup` and `afterglow restore`.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use secrecy::SecretString;
+
+use super::{CliError, start};
+use crate::{
+    backup::{self, Source, To},
+    clock::{Clock, SystemClock},
+    config::Config,
+    erasure,
+    vault::keyfile,
+};
+
+/// Where a backup goes.
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    /// A new folder.
+    #[arg(long)]
+    out: PathBuf,
+    /// A folder of their own for the wrapped data keys, so that they can be kept elsewhere and for a shorter time.
+    #[arg(long)]
+    keys_out: Option<PathBuf>,
+    /// File with the passphrase, readable by its owner only.
+    #[arg(long)]
+    passphrase_file: PathBuf,
+    /// Folder of pg_dump, if it is not on the path.
+    #[arg(long)]
+    programs: Option<PathBuf>,
+}
+
+/// Where a backup comes from.
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// The folder of the backup.
+    #[arg(long)]
+    from: PathBuf,
+    /// The folder of its wrapped data keys, if they were put elsewhere.
+    #[arg(long)]
+    keys: Option<PathBuf>,
+    /// File with the passphrase, readable by its owner only.
+    #[arg(long)]
+    passphrase_file: PathBuf,
+    /// The newest ledger of erasures, if it is not where erasure.ledger_file says.
+    #[arg(long)]
+    erasures: Option<PathBuf>,
+    /// Folder of pg_restore, if it is not on the path.
+    #[arg(long)]
+    programs: Option<PathBuf>,
+}
+
+const SHORTEST: usize = 20;
+
+fn passphrase(file: &Path) -> Result<SecretString, CliError> {
+    let text = keyfile::read_private("--passphrase-file", file)?;
+    let words = text.trim();
+    if words.chars().count() < SHORTEST {
+        let advice = format!("--passphrase-file: needs at least {SHORTEST} characters");
+        return Err(CliError::Advice(advice));
+    }
+    Ok(SecretString::from(words))
+}
+
+pub async fn make(config: Config, args: BackupArgs) -> Result<(), CliError> {
+    let to = To {
+        keys: args.keys_out.unwrap_or_else(|| args.out.clone()),
+        folder: args.out,
+        passphrase: passphrase(&args.passphrase_file)?,
+        programs: args.programs,
+    };
+    let started = start::start(config).await?;
+    let folder = to.folder.display().to_string();
+    let manifest = backup::create(&started.app, to).await?;
+    let rows: i64 = manifest.rows.values().sum();
+    println!("backed up {} tables with {rows} rows into {folder}", manifest.rows.len());
+    println!("The key files, the passphrase and the ledger of erasures are not in it: keep copies apart.");
+    Ok(())
+}
+
+pub async fn restore(config: Config, args: RestoreArgs) -> Result<(), CliError> {
+    let from = Source {
+        keys: args.keys.unwrap_or_else(|| args.from.clone()),
+        folder: args.from,
+        passphrase: passphrase(&args.passphrase_file)?,
+        programs: args.programs,
+    };
+    let ledger_file = args.erasures.unwrap_or_else(|| config.erasure_ledger());
+    let ledger = erasure::read_ledger(&ledger_file)
+        .map_err(|error| CliError::Advice(format!("--erasures: {}: {error}", ledger_file.display())))?;
+    let keys = keyfile::load(&config.keys, config.environment)?;
+    let (anchors, known) = (config.anchor_file(), ledger.len());
+    let restored = backup::restore(config, &keys, from, ledger).await?;
+    println!(
+        "restored the backup of {}: {} audit rows are whole, every login has ended",
+        restored.manifest.made_at, restored.audit_rows
+    );
+    println!("{} of {known} patients in {} were erased again", restored.erased, ledger_file.display());
+    if anchors.exists() {
+        // They tell of rows that the backup does not have.
+        let mut aside = anchors.clone().into_os_string();
+        aside.push(format!(".before-{}", SystemClock.now().timestamp()));
+        fs::rename(&anchors, &aside)?;
+        println!("the anchors of before are in {}", Path::new(&aside).display());
+    }
+    Ok(())
+}
