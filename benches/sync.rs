@@ -44,7 +44,8 @@ impl Phone {
     }
 
     async fn post(&self, path: &str, body: &Value) -> Outcome<()> {
-        let request = self.client.post(format!("{}{path}", self.base)).bearer_auth(&self.token).json(body);
+        let request = self.client.post(format!("{}{path}", self.base)).bearer_auth(&self.token);
+        let request = request.header("content-type", "application/json").body(body.to_string());
         request.send().await?.error_for_status()?;
         Ok(())
     }
