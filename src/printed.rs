@@ -13,7 +13,8 @@ const SECRET_NAMES: [&str; 6] = ["password", "passphrase", "secret", "pkcs8", "t
 const HARMLESS: [&str; 5] =
     ["access_token_seconds", "passphrase_file", "password_stdin", "password_hash", "seed"];
 
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+/// The files of the program's source.
+pub fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

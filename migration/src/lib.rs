@@ -27,6 +27,7 @@ mod m20261126_000070_review;
 mod m20261126_000075_factors;
 mod m20261126_000076_resets;
 mod m20261126_000080_exports;
+mod m20261126_000081_push_subscriptions_fill;
 mod m20261126_000090_alert_ladder;
 mod m20261126_000091_handovers;
 
@@ -60,6 +61,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000075_factors::Migration),
             Box::new(m20261126_000076_resets::Migration),
             Box::new(m20261126_000080_exports::Migration),
+            Box::new(m20261126_000081_push_subscriptions_fill::Migration),
             Box::new(m20261126_000090_alert_ladder::Migration),
             Box::new(m20261126_000091_handovers::Migration),
         ]

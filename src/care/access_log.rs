@@ -142,12 +142,68 @@ fn view(app: &AppState, row: Row, locale: &str) -> ApiResult<AccessLogEntry> {
 
 #[cfg(test)]
 mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
     use super::*;
+    use crate::printed::sources;
+
+    /// Parts of the house in which staff work with a patient's records.
+    const WITH_RECORDS: [&str; 10] = [
+        "administration",
+        "care",
+        "checkins",
+        "goals",
+        "journal",
+        "measures",
+        "plans",
+        "reminders",
+        "review",
+        "sessions",
+    ];
+    /// What patients do themselves, and what is about staff: in nobody's access log.
+    const OWN: [&str; 11] = [
+        "care.change_clinic",
+        "care.change_staff",
+        "care.invite",
+        "care.revoke_invitation",
+        "goals.agree",
+        "goals.share",
+        "goals.unshare",
+        "journal.share",
+        "journal.unshare",
+        "measures.share",
+        "measures.unshare",
+    ];
+
+    /// Settings that look like acts.
+    const SETTINGS: [&str; 2] = ["measures.accepted_licences", "measures.extra_dir"];
+
+    fn is_action(text: &str) -> bool {
+        let letters =
+            |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        let known = |(area, act): (&str, &str)| WITH_RECORDS.contains(&area) && letters(act);
+        text.split_once('.').is_some_and(known) && !text.ends_with(".rs") && !SETTINGS.contains(&text)
+    }
 
     #[test]
     fn what_happened_is_said_in_both_languages() {
         assert_ne!(what("journal.read_shared", "en"), what("journal.read_shared", "es-MX"));
         assert_eq!(what("never.heard_of", "es"), WORDS["other"]["es"]);
         assert!(!what("never.heard_of", "en").is_empty());
+    }
+
+    #[test]
+    fn every_act_of_staff_has_words() {
+        let mut files = Vec::new();
+        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+        let mut acts = BTreeSet::new();
+        for file in files {
+            let source = fs::read_to_string(file).unwrap();
+            acts.extend(source.split('"').filter(|text| is_action(text)).map(str::to_owned));
+        }
+        assert!(acts.len() > 30, "the source was read: {acts:?}");
+        let own = |act: &&String| OWN.contains(&act.as_str());
+        let silent: Vec<&String> = acts.iter().filter(|act| !own(act) && !WORDS.contains_key(*act)).collect();
+        assert_eq!(silent, Vec::<&String>::new(), "say it in content/access_log.json");
     }
 }

@@ -185,8 +185,8 @@ impl Rows {
             // Writing to a String does not fail.
             let _ = match (self.engine, kind) {
                 (Engine::Postgres, kind) => write!(source, "{comma}${}::text::{}", first + n, kind.array()),
-                (Engine::Sqlite, Kind::Uuid) => write!(source, "{comma}unhex(value ->> {n}) AS {name}"),
-                (Engine::Sqlite, _) => write!(source, "{comma}value ->> {n} AS {name}"),
+                (Engine::Sqlite, Kind::Uuid) => write!(source, "{comma}unhex(cells ->> {n}) AS {name}"),
+                (Engine::Sqlite, _) => write!(source, "{comma}cells ->> {n} AS {name}"),
             };
         }
         match self.engine {
@@ -195,7 +195,10 @@ impl Rows {
                 let _ = write!(source, ") AS r({})", names.join(", "));
             }
             Engine::Sqlite => {
-                let _ = write!(source, " FROM json_each(${first})) AS r");
+                let _ = write!(source, " FROM cells_of_rows) AS r");
+                // Materialised, or each column would write the whole row out anew.
+                let rows = format!("SELECT value AS cells FROM json_each(${first})");
+                source.insert_str(1, &format!("WITH cells_of_rows AS MATERIALIZED ({rows}) "));
             }
         }
         (source, self.texts().into_iter().map(Value::from).collect())

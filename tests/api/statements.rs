@@ -271,27 +271,8 @@ impl World {
         let made = match id {
             "list_checkins" => id_of(&ana.checkin(5).await),
             "list_journal_entries" => ana.entry("hers").await,
-            "list_alerts" | "list_own_alerts" => {
-                ana.post("/v1/checkins", &json!({"mood": 0, "anxiety": 9})).await.expect(201);
-                return Uuid::nil();
-            }
-            "list_covers" => {
-                let member = self.member().await;
-                let until = self.app.now() + Duration::days(1);
-                cover(bo, &member, self.app.now(), until).await.expect(201);
-                return Uuid::nil();
-            }
-            "list_handovers" => {
-                let sql = "INSERT INTO handovers (patient_id, id, from_member, to_member, proposed_at) VALUES ($1, $2, $3, $4, $5)";
-                let from = self.member().await.id;
-                let values = vec![
-                    ana.id.into(),
-                    self.new_id().into(),
-                    from.into(),
-                    bo.id.into(),
-                    self.app.now().into(),
-                ];
-                self.app.execute(sql, values).await;
+            "list_alerts" | "list_own_alerts" | "list_covers" | "list_handovers" => {
+                self.of_the_therapist(id).await;
                 return Uuid::nil();
             }
             "list_patients" if number == 0 => return Uuid::nil(),
@@ -340,6 +321,25 @@ impl World {
             other => return self.make_record(other, number).await,
         };
         made.parse().unwrap()
+    }
+
+    async fn of_the_therapist(&self, id: &str) {
+        let (ana, bo, now) = (&self.ana, &self.bo, self.app.now());
+        match id {
+            "list_covers" => {
+                cover(bo, &self.member().await, now, now + Duration::days(1)).await.expect(201);
+            }
+            "list_handovers" => {
+                let sql = "INSERT INTO handovers (patient_id, id, from_member, to_member, proposed_at) \
+                    VALUES ($1, $2, $3, $4, $5)";
+                let (id, from) = (self.new_id(), self.member().await.id);
+                let values = vec![ana.id.into(), id.into(), from.into(), bo.id.into(), now.into()];
+                self.app.execute(sql, values).await;
+            }
+            _ => {
+                ana.post("/v1/checkins", &json!({"mood": 0, "anxiety": 9})).await.expect(201);
+            }
+        }
     }
 
     async fn reminder(&self, id: &str) -> String {
