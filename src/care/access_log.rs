@@ -148,8 +148,9 @@ mod tests {
     use crate::printed::sources;
 
     /// Parts of the house in which staff work with a patient's records.
-    const WITH_RECORDS: [&str; 10] = [
+    const WITH_RECORDS: [&str; 11] = [
         "administration",
+        "alerts",
         "care",
         "checkins",
         "goals",
