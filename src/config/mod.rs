@@ -3,6 +3,7 @@
 
 mod check;
 mod load;
+mod records;
 mod sections;
 #[cfg(test)]
 mod tests;
@@ -17,10 +18,11 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+pub use records::{AuditConfig, ErasureConfig, RetentionConfig};
 pub use sections::{
-    ApnsConfig, AttachmentsConfig, AuditConfig, AuthConfig, DatabaseConfig, Environment, ErasureConfig,
-    FcmConfig, KeysConfig, LogConfig, LogFormat, MailConfig, MeasuresConfig, PushConfig, RetentionConfig,
-    SafetyConfig, SchedulerConfig, ServerConfig, SmtpTls, SqliteSynchronous,
+    ApnsConfig, AttachmentsConfig, AuthConfig, DatabaseConfig, Environment, FcmConfig, KeysConfig, LogConfig,
+    LogFormat, MailConfig, MeasuresConfig, PushConfig, SafetyConfig, SchedulerConfig, ServerConfig, SmtpTls,
+    SqliteSynchronous,
 };
 
 /// All settings. Secrets in it are neither printed by `Debug` nor serialised.

@@ -1,6 +1,9 @@
 //! Handing a patient over: a therapist proposes who follows, the patient sees who that is and decides in one act which
 //! of the old shares the new therapist gets: all, some or none. Until then nothing changes.
 
+mod dto;
+mod shares;
+
 use std::collections::HashMap;
 
 use axum::{Json, extract::State, http::StatusCode};
@@ -11,13 +14,15 @@ use entity::{
 };
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, Statement,
-    Value, sea_query::Expr,
+    sea_query::Expr,
 };
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
+use self::{
+    dto::{Handover, HandoverAccept, HandoverCreate, HandoverList, HandoverProposed, KeptShares},
+    shares::{KEPT, copy, shared_ids},
+};
 use super::{SharedPatient, changed_for, queries};
 use crate::{
     accounts::{self, Caller, Patient},
@@ -29,12 +34,9 @@ use crate::{
     extract::{Once, PathId, ValidJson},
     idempotency::Answer,
     openapi::Problems,
-    validate::{Checks, Validate},
+    validate::Checks,
     vault::{KeyOwner, OwnerKind, WrappedKey},
 };
-
-/// Most shares chosen one by one.
-const MOST: usize = 1_000;
 
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -43,92 +45,6 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(list_handovers))
         .routes(routes!(accept_handover))
         .routes(routes!(decline_handover))
-}
-
-/// Who is to follow me.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct HandoverCreate {
-    /// Another therapist of my clinic.
-    pub to_member_id: Uuid,
-}
-
-impl Validate for HandoverCreate {
-    fn validate(&self, _: &mut Checks) {}
-}
-
-/// A proposal that waits for the patient's answer.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct HandoverProposed {
-    #[schema(value_type = Uuid)]
-    pub id: HandoverId,
-    #[schema(value_type = Uuid)]
-    pub to_member_id: AccountId,
-    pub proposed_at: DateTime<Utc>,
-}
-
-/// A therapist proposes that another one follow them in my care.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Handover {
-    #[schema(value_type = Uuid)]
-    pub id: HandoverId,
-    #[schema(value_type = Uuid)]
-    pub from_member_id: AccountId,
-    #[schema(value_type = Uuid)]
-    pub to_member_id: AccountId,
-    /// Who would follow.
-    #[schema(example = "Dee Castillo")]
-    pub to_display_name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "Psychotherapist")]
-    pub to_profession: Option<String>,
-    pub proposed_at: DateTime<Utc>,
-    /// Journal entries that I share with the one who leaves.
-    pub entry_ids: Vec<Uuid>,
-    /// Goals that I share with the one who leaves.
-    pub goal_ids: Vec<Uuid>,
-}
-
-/// Proposals that wait for my answer.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct HandoverList {
-    pub items: Vec<Handover>,
-}
-
-/// Which of the old shares the new therapist gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum KeptShares {
-    All,
-    /// Those that are named.
-    Some,
-    None,
-}
-
-/// My answer to who follows.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct HandoverAccept {
-    pub shares: KeptShares,
-    /// With `some`: these entries.
-    #[serde(default)]
-    #[schema(max_items = 1000)]
-    pub entry_ids: Vec<Uuid>,
-    /// With `some`: these goals.
-    #[serde(default)]
-    #[schema(max_items = 1000)]
-    pub goal_ids: Vec<Uuid>,
-}
-
-impl Validate for HandoverAccept {
-    fn validate(&self, checks: &mut Checks) {
-        checks.items("/entry_ids", &self.entry_ids, MOST);
-        checks.items("/goal_ids", &self.goal_ids, MOST);
-        for (pointer, ids) in [("/entry_ids", &self.entry_ids), ("/goal_ids", &self.goal_ids)] {
-            let fits = self.shares == KeptShares::Some || ids.is_empty();
-            checks.require(fits, pointer, "only_with_some", "is only for shares = some; leave it out");
-        }
-    }
 }
 
 /// Propose who follows me in this patient's care. The patient decides; a proposal of mine that waits is replaced.
@@ -277,49 +193,6 @@ async fn answer(tx: &WriteTx, row: &handovers::Model, outcome: &str) -> ApiResul
     Ok(())
 }
 
-/// A table of shares with what a copy takes along.
-struct Kept {
-    table: &'static str,
-    record_id: &'static str,
-    columns: &'static str,
-    fresh: &'static str,
-}
-
-const KEPT: [Kept; 2] = [
-    Kept {
-        table: "journal_shares",
-        record_id: "entry_id",
-        columns: ", frozen_revision",
-        fresh: ", frozen_revision = excluded.frozen_revision, reviewed_at = NULL",
-    },
-    Kept { table: "goal_shares", record_id: "goal_id", columns: "", fresh: "" },
-];
-
-/// Shares of the patient `$1` with the member `$2` that are open at `$3`.
-const OPEN: &str =
-    "patient_id = $1 AND member_id = $2 AND ended_at IS NULL AND (until IS NULL OR until > $3)";
-
-/// What the patient shares now, by whom it is shared with.
-async fn shared_ids(
-    conn: &impl ConnectionTrait,
-    kept: &Kept,
-    patient: PatientId,
-    now: DateTime<Utc>,
-) -> ApiResult<HashMap<AccountId, Vec<Uuid>>> {
-    let Kept { table, record_id, .. } = kept;
-    let sql = format!(
-        "SELECT member_id, {record_id} AS id FROM {table} WHERE patient_id = $1 AND ended_at IS NULL \
-         AND (until IS NULL OR until > $2) ORDER BY shared_at DESC, {record_id}"
-    );
-    let statement =
-        Statement::from_sql_and_values(conn.get_database_backend(), sql, [patient.0.into(), now.into()]);
-    let mut shared: HashMap<AccountId, Vec<Uuid>> = HashMap::new();
-    for row in conn.query_all_raw(statement).await? {
-        shared.entry(row.try_get("", "member_id")?).or_default().push(row.try_get("", "id")?);
-    }
-    Ok(shared)
-}
-
 async fn accept(
     app: &AppState,
     tx: &WriteTx,
@@ -363,30 +236,6 @@ async fn accept(
         format!("accounts/{} to accounts/{}", row.from_member, row.to_member),
     ));
     queries::end(tx, patient, row.from_member, me.account).await
-}
-
-/// Gives the new member the same shares, with the same end and the same frozen words.
-async fn copy(
-    tx: &WriteTx,
-    kept: &Kept,
-    (patient, from, to): (PatientId, AccountId, AccountId),
-    ids: Vec<Uuid>,
-) -> ApiResult<()> {
-    let mut values: Vec<Value> = vec![patient.0.into(), from.0.into(), tx.now().into(), to.0.into()];
-    let first = values.len() + 1;
-    let list = (first..first + ids.len()).map(|n| format!("${n}")).collect::<Vec<_>>().join(",");
-    values.extend(ids.into_iter().map(Value::from));
-    let Kept { table, record_id, columns, fresh } = kept;
-    let sql = format!(
-        "INSERT INTO {table} (patient_id, {record_id}, member_id, until, shared_at, ended_at{columns}) \
-         SELECT patient_id, {record_id}, $4, until, $3, NULL{columns} FROM {table} \
-         WHERE {OPEN} AND {record_id} IN ({list}) \
-         ON CONFLICT (patient_id, {record_id}, member_id) DO UPDATE SET until = excluded.until, \
-         shared_at = excluded.shared_at, ended_at = NULL{fresh}"
-    );
-    let statement = Statement::from_sql_and_values(tx.conn().get_database_backend(), sql, values);
-    tx.conn().execute_raw(statement).await?;
-    Ok(())
 }
 
 #[derive(FromQueryResult)]
