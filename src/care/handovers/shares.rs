@@ -7,7 +7,10 @@ use entity::ids::{AccountId, PatientId};
 use sea_orm::{ConnectionTrait, Statement, Value};
 use uuid::Uuid;
 
-use crate::{db::WriteTx, error::ApiResult};
+use crate::{
+    db::{Engine, WriteTx, many::Ids},
+    error::ApiResult,
+};
 
 /// A table of shares with what a copy takes along.
 pub struct Kept {
@@ -59,18 +62,17 @@ pub async fn copy(
     (patient, from, to): (PatientId, AccountId, AccountId),
     ids: Vec<Uuid>,
 ) -> ApiResult<()> {
-    let mut values: Vec<Value> = vec![patient.0.into(), from.0.into(), tx.now().into(), to.0.into()];
-    let first = values.len() + 1;
-    let list = (first..first + ids.len()).map(|n| format!("${n}")).collect::<Vec<_>>().join(",");
-    values.extend(ids.into_iter().map(Value::from));
+    let ids = Ids::new(Engine::of(tx.conn()), ids);
     let Kept { table, record_id, columns, fresh } = kept;
     let sql = format!(
         "INSERT INTO {table} (patient_id, {record_id}, member_id, until, shared_at, ended_at{columns}) \
          SELECT patient_id, {record_id}, $4, until, $3, NULL{columns} FROM {table} \
-         WHERE {OPEN} AND {record_id} IN ({list}) \
+         WHERE {OPEN} AND {} \
          ON CONFLICT (patient_id, {record_id}, member_id) DO UPDATE SET until = excluded.until, \
-         shared_at = excluded.shared_at, ended_at = NULL{fresh}"
+         shared_at = excluded.shared_at, ended_at = NULL{fresh}",
+        ids.hold(record_id, 5)
     );
+    let values: [Value; 5] = [patient.0.into(), from.0.into(), tx.now().into(), to.0.into(), ids.value()];
     let statement = Statement::from_sql_and_values(tx.conn().get_database_backend(), sql, values);
     tx.conn().execute_raw(statement).await?;
     Ok(())
