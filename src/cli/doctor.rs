@@ -12,6 +12,7 @@ use crate::{
     clock::{SystemClock, SystemRandom},
     config::Config,
     db::Engine,
+    mail::Failure,
     scheduler,
     vault::keyfile::{self, KeySet},
 };
@@ -94,6 +95,7 @@ async fn examine(path: Option<&Path>, report: &mut Report) {
     }
     let Some(keys) = keys(&config, report) else { return };
     let Some(app) = database(config, &keys, report).await else { return };
+    mail(&app, report).await;
     if let Err(error) = inside(&app, report).await {
         report.bad("database", format!("it could not be asked: {error}"));
     }
@@ -199,6 +201,21 @@ async fn schema(app: &AppState, report: &mut Report) -> Result<bool, DbErr> {
         report.good("migrations", "all applied");
     }
     Ok(missing == 0)
+}
+
+async fn mail(app: &AppState, report: &mut Report) {
+    let host = &app.config.mail.smtp_host;
+    match app.mail.greet().await {
+        None => report.doubtful(
+            "mail",
+            "mail.smtp_host is empty: mails become files in data_dir, and nobody reads of an alert or gets back in by mail.",
+        ),
+        Some(Ok(())) => report.good("mail", format!("{host} lets this server in")),
+        Some(Err(Failure::Later(why) | Failure::Never(why))) => report.bad(
+            "mail",
+            format!("{why} ({host}). Look at mail.smtp_host, smtp_port, smtp_tls, smtp_user and smtp_password."),
+        ),
+    }
 }
 
 #[derive(FromQueryResult)]

@@ -48,7 +48,7 @@ enum Command {
     Seed(seed::SeedArgs),
     /// Print the contract as YAML.
     Openapi,
-    /// Look at configuration, keys, clock, database and reminders, and say what to do. Changes nothing.
+    /// Look at configuration, keys, clock, database, mail and reminders, and say what to do. Changes nothing.
     Doctor,
     /// Make and change key files, and move data keys to a new one.
     Keys(keys::KeysArgs),

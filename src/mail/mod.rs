@@ -10,4 +10,4 @@ mod sender;
 pub use letter::Letter;
 pub use outbox::{MailReport, enqueue, offer, tick};
 pub use runner::run;
-pub use sender::{BadMail, Sender};
+pub use sender::{BadMail, Failure, Sender};

@@ -77,6 +77,16 @@ impl Sender {
         }
     }
 
+    /// Whether the mail server lets us in, without a mail; nothing where mails become files.
+    pub async fn greet(&self) -> Option<Result<(), Failure>> {
+        let Way::Smtp(server) = &self.way else { return None };
+        Some(match server.test_connection().await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Failure::Later("the mail server does not go on after its greeting")),
+            Err(error) => Err(failure(&error)),
+        })
+    }
+
     fn message(&self, mail: &Mail) -> Result<Message, Failure> {
         let to = mail.to.parse().map_err(|_| Failure::Never("the address is none that mail goes to"))?;
         let domain = self.from.email.domain();

@@ -2,7 +2,10 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
-use crate::child::{Ended, Folder, Running, afterglow, run_to_its_end};
+use crate::{
+    child::{Ended, Folder, Running, afterglow, run_to_its_end},
+    harness::Smtp,
+};
 
 fn doctor(folder: &Folder) -> Ended {
     run_to_its_end(afterglow(folder.path(), &["doctor"]), "")
@@ -42,6 +45,30 @@ async fn the_doctor_finds_a_fresh_house_in_order() {
         assert_eq!(mark(&ended, subject), "ok", "{ended:?}");
     }
     assert_eq!(mark(&ended, "push contact"), "warn");
+    assert_eq!(mark(&ended, "mail"), "warn");
+}
+
+/// By the settings of a mail server on loopback.
+fn doctor_with_mail(folder: &Folder, port: u16) -> Ended {
+    let mut command = afterglow(folder.path(), &["doctor"]);
+    command.env("AFTERGLOW_MAIL__SMTP_HOST", "127.0.0.1");
+    command.env("AFTERGLOW_MAIL__SMTP_PORT", port.to_string());
+    command.env("AFTERGLOW_MAIL__SMTP_TLS", "none");
+    run_to_its_end(command, "")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_doctor_knocks_at_the_mail_server_and_sends_nothing() {
+    let folder = served().await;
+    let smtp = Smtp::start().await;
+    let port = smtp.port;
+    let ended = doctor_with_mail(&folder, port);
+    assert_eq!((ended.code, mark(&ended, "mail")), (Some(0), "ok"), "{ended:?}");
+    assert!(smtp.received().is_empty());
+    drop(smtp);
+    let ended = doctor_with_mail(&folder, port);
+    assert_eq!((ended.code, mark(&ended, "mail")), (Some(1), "FAIL"), "{ended:?}");
+    assert!(ended.stdout.contains("smtp_port"), "{ended:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
