@@ -421,7 +421,7 @@ fn every_row_of_the_table_is_an_operation() {
             "{id} is gone; take it out of the table"
         );
     }
-    for operation in &operations {
+    for operation in operations {
         row(&operation.id);
     }
 }

@@ -55,9 +55,9 @@ fn is_for_admins(operation: &Operation) -> bool {
     !signed_by_clinicians && ["/v1/clinic", "/v1/staff"].iter().any(|path| operation.path.starts_with(path))
 }
 
-fn with_bodies() -> Vec<Operation> {
-    let all: Vec<Operation> = operations()
-        .into_iter()
+fn with_bodies() -> Vec<&'static Operation> {
+    let all: Vec<&Operation> = operations()
+        .iter()
         .filter(|operation| !operation.spec["requestBody"]["content"]["application/json"].is_null())
         .collect();
     assert!(all.len() > 12);
