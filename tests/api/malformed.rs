@@ -1,7 +1,7 @@
 //! Requests that are wrong in form: each is refused in the one form of errors, with the place that is wrong.
 
 use axum::http::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     harness::{Person, Reply, Request, TestApp, both_engines},
@@ -241,8 +241,7 @@ async fn if_match_is_needed_where_something_may_be_lost(app: TestApp) {
     let (ana, bo) = (app.patient("ana").await, app.therapist("bo").await);
     let mut asked = 0;
     for operation in operations() {
-        let parameters: Vec<Value> = operation.spec["parameters"].as_array().cloned().unwrap_or_default();
-        if !parameters.iter().any(|one| one["name"] == "If-Match") {
+        if !operation.takes_version() {
             continue;
         }
         asked += 1;

@@ -44,6 +44,13 @@ pub struct Operation {
     pub spec: Value,
 }
 
+impl Operation {
+    /// Whether it has to be said which version was read.
+    pub fn takes_version(&self) -> bool {
+        self.spec["parameters"].as_array().is_some_and(|all| all.iter().any(|one| one["name"] == "If-Match"))
+    }
+}
+
 /// All operations, by id.
 pub fn operations() -> &'static [Operation] {
     static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| read(document()));
