@@ -10,6 +10,7 @@ const OPEN: &[&str] = &[
     "create_login",
     "create_push_receipt",
     "get_crisis_resources",
+    "get_fhir_metadata",
     "get_health",
     "get_measure",
     "get_invitation_preview",
