@@ -42,14 +42,13 @@ fn words(form: &Measure, texts: &crate::content::ByLocale<String>, language: &st
 
 fn questionnaire(form: &Measure, locale: &str) -> Resource {
     let language = form.language_for(locale);
-    let name: String = form.short_title.chars().filter(char::is_ascii_alphanumeric).collect();
     let loinc_notice = if form.shows_codes() { format!("\n{LOINC_NOTICE}") } else { String::new() };
     let panel = form.codes.panel.as_ref().map(|panel| vec![loinc(&panel.code, &panel.display)]);
     let items: Vec<Value> = form.items.iter().map(|one| item(form, one, language)).collect();
     let body = json!({
         "url": canonical(&form.id),
         "version": form.version,
-        "name": format!("Q{name}"),
+        "name": name(&form.short_title),
         "title": in_locale(&form.title, language),
         "language": language,
         "status": "active",
@@ -60,6 +59,12 @@ fn questionnaire(form: &Measure, locale: &str) -> Resource {
     });
     // Its id is the same wherever this version of the form is.
     Resource::new("Questionnaire", derived(&format!("{}|{}", form.id, form.version), uuid::Uuid::nil()), body)
+}
+
+/// As programs can use it: letters and digits, the first a capital.
+fn name(title: &str) -> String {
+    let name: String = title.chars().filter(char::is_ascii_alphanumeric).collect();
+    if name.starts_with(|first: char| first.is_ascii_uppercase()) { name } else { format!("Q{name}") }
 }
 
 fn item(form: &Measure, item: &Item, language: &str) -> Value {
@@ -190,6 +195,7 @@ mod tests {
         let several = item(own, several, "es");
         assert_eq!((&several["type"], &several["repeats"]), (&json!("choice"), &json!(true)));
         assert_eq!(several["answerOption"][0]["valueCoding"]["system"], OWN);
+        assert_eq!((name("PHQ-9").as_str(), name("4 questions").as_str()), ("PHQ9", "Q4questions"));
         assert_eq!(score_code(form, form.principal().unwrap(), "en")["coding"][0]["code"], "44261-6");
     }
 

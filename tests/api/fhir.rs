@@ -1,19 +1,23 @@
 //! FHIR: what a bundle holds for whom, what it never holds, and that it is whole. What is built here is written to
 //! `target/fhir`, where `tests/fhir/validate.py` parses it with the definitions of FHIR itself.
 
+mod contents;
+mod world;
+
 use std::{collections::BTreeSet, fs, path::Path};
 
 use afterglow::export::run_due;
 use axum::http::Method;
 use chrono::Duration;
+use contents::{answered, given, scheduled, written};
 use serde_json::{Value, json};
+use world::World;
 
 use crate::{
-    authz::{administration, assign},
     exports,
-    harness::{Person, TestApp, both_engines, counted, id_of},
+    harness::{Person, TestApp, both_engines, counted},
     measures::form,
-    review::{cover, night},
+    review::cover,
 };
 
 both_engines![
@@ -24,9 +28,6 @@ both_engines![
     a_patient_without_data_has_a_small_bundle,
     what_there_is_is_stated_to_everybody,
 ];
-
-const LOINC: &str = "http://loinc.org";
-const HOSTILE: &str = "</div><script>alert(\"1\")</script> & 'words'";
 
 async fn bundle(who: &Person, patient: &Person) -> Value {
     let reply = who.get(&format!("/v1/patients/{}/fhir", patient.id)).await;
@@ -90,147 +91,6 @@ fn whole(bundle: &Value) {
     });
 }
 
-/// Ana with something of every kind, her therapist Bo, and Mia who is medical staff.
-struct World {
-    ana: Person,
-    bo: Person,
-    mia: Person,
-    dosing: String,
-    planned: String,
-    live: String,
-    frozen: String,
-    goal: String,
-}
-
-impl World {
-    async fn new(app: &TestApp) -> Self {
-        let (ana, bo, mia) = (app.patient("ana").await, app.therapist("bo").await, app.medical("mia").await);
-        assign(app, &ana, &mia).await;
-        night(app, &app.therapist("dee").await, "09:00", "17:00").await;
-        for purpose in ["sharing_with_care_team", "reminders"] {
-            let answer =
-                json!({"purpose": purpose, "decision": "given", "text_version": "1", "language": "en"});
-            ana.post("/v1/consents", &answer).await.expect(201);
-        }
-        answers(app, &ana, &bo).await;
-        let goal = goals(&ana, &bo).await;
-        let (dosing, planned) = sessions(app, (&ana, &bo, &mia)).await;
-        let (live, frozen) = journal(&ana, &bo, &mia).await;
-        let world = Self { ana, bo, mia, dosing, planned, live, frozen, goal };
-        world.words_of_the_patient().await;
-        world
-    }
-
-    async fn words_of_the_patient(&self) {
-        let ana = &self.ana;
-        let plan = json!({"coping": ["walk to the river"]});
-        ana.request(Method::PUT, "/v1/safety-plan").await.if_match(0).json(&plan).send().await.expect(200);
-        let rule = json!({"category": "mindfulness", "schedule": {"kind": "daily", "time": "20:00"}, "body": "my own rule"});
-        ana.post("/v1/reminders", &rule).await.expect(201);
-        let wish = json!({"kind": "new", "note": "a note to the clinic",
-            "preferred": [{"from": "2026-12-01T09:00:00Z", "until": "2026-12-01T12:00:00Z"}]});
-        ana.post("/v1/sessions/requests", &wish).await.expect(201);
-    }
-}
-
-/// What she answered: one form that was asked for, one of her own, and check-ins of July and of today.
-async fn answers(app: &TestApp, ana: &Person, bo: &Person) {
-    let asked = json!({"measure_id": "phq-9", "due_at": (app.now() + Duration::days(3)).to_rfc3339()});
-    let asked = bo.post(&format!("/v1/patients/{}/measure-assignments", ana.id), &asked).await.expect(201);
-    let mut filled = form("phq-9", "3331111010");
-    filled["assignment_id"] = asked["id"].clone();
-    ana.post("/v1/measure-responses", &filled).await.expect(201);
-    ana.post("/v1/measure-responses", &form("gad-2", "33")).await.expect(201);
-    let july = json!({"mood": 6, "anxiety": 4, "sleep_hours": 7.5, "emotions": ["hopeful"], "note": "only for me",
-        "taken_at": "2026-07-15T20:02:00Z"});
-    let july = ana.post("/v1/checkins", &july).await.expect(201);
-    ana.patch(&format!("/v1/checkins/{}", id_of(&july)), 1, &json!({"mood": 5})).await.expect(200);
-    ana.post("/v1/checkins", &json!({"mood": 0, "anxiety": 9})).await.expect(201);
-    let alerts = bo.get("/v1/alerts").await.expect(200);
-    let low =
-        alerts["items"].as_array().unwrap().iter().find(|one| one["rule"] == "checkin-very-low").unwrap();
-    let reason = json!({"reason": "a note of the process"});
-    bo.post(&format!("/v1/alerts/{}/acknowledge", id_of(low)), &reason).await.expect(200);
-}
-
-/// One goal that Bo proposed and she agreed to, and one of her own.
-async fn goals(ana: &Person, bo: &Person) -> String {
-    let target =
-        json!({"measure": "phq-9", "type": "percent-reduction", "value": 50, "due_date": "2027-01-17"});
-    let proposal = json!({"title": "Feel less low", "target": target});
-    let made = bo.post(&format!("/v1/patients/{}/goals", ana.id), &proposal).await.expect(201);
-    ana.post(&format!("/v1/goals/{}/agree", id_of(&made)), &json!({})).await.expect(200);
-    ana.goal("a goal of my own").await;
-    id_of(&made)
-}
-
-/// A dosing session that was held and recorded, a planned one that was moved, and a plan ahead.
-async fn sessions(app: &TestApp, (ana, bo, mia): (&Person, &Person, &Person)) -> (String, String) {
-    let dosing = id_of(&bo.schedule(ana, "dosing", app.now()).await);
-    bo.step(&format!("/v1/sessions/{dosing}/start"), 1).await.expect(200);
-    let mut record = administration(app.now());
-    let path = format!("/v1/sessions/{dosing}/administration");
-    record["correction"].take();
-    record.as_object_mut().unwrap().remove("correction");
-    mia.request(Method::PUT, &path).await.if_match(0).json(&record).send().await.expect(200);
-    app.advance(Duration::minutes(90));
-    record["correction"] = json!("the pulse was 72");
-    record["vitals"][0]["pulse"] = json!(72);
-    record["vitals"][0]["oxygen_saturation"] = json!(97);
-    mia.request(Method::PUT, &path).await.if_match(1).json(&record).send().await.expect(200);
-    bo.step(&format!("/v1/sessions/{dosing}/complete"), 2).await.expect(200);
-    let planned = id_of(&bo.schedule(ana, "integration", app.now() + Duration::days(2)).await);
-    let path = format!("/v1/sessions/{planned}");
-    ana.patch(&format!("{path}/intention"), 1, &json!({"text": "to meet my grief", "shared": true}))
-        .await
-        .expect(200);
-    bo.patch(&path, 2, &json!({"starts_at": "2027-07-01T10:00:00Z", "location": "telehealth"}))
-        .await
-        .expect(200);
-    let plan = json!({"template_id": "kap-weekly-4", "first_dosing_on": "2027-01-04", "route": "im",
-        "without_measures": true});
-    bo.post(&format!("/v1/patients/{}/plans", ana.id), &plan).await.expect(201);
-    let told = "UPDATE notifications SET state = 'accepted', accepted_at = $2, shown_at = $2 WHERE recipient_id = $1 \
-        AND origin_kind = 'session' AND id = (SELECT id FROM notifications WHERE recipient_id = $1 \
-        AND origin_kind = 'session' AND state = 'planned' ORDER BY due_at, id LIMIT 1)";
-    assert_eq!(app.execute(told, vec![ana.id.into(), app.now().into()]).await.rows_affected(), 1);
-    (dosing, planned)
-}
-
-/// Entries of every fate: live, frozen, unshared again, for a while only, a draft, and hers alone.
-async fn journal(ana: &Person, bo: &Person, mia: &Person) -> (String, String) {
-    let live = ana.entry(HOSTILE).await;
-    let frozen = ana.entry("as it was frozen").await;
-    let gone = ana.entry("taken back").await;
-    let over = ana.entry("for an hour").await;
-    ana.entry("mine alone").await;
-    let draft = json!({"state": "draft", "fields": {"text": "not finished"}});
-    ana.post("/v1/journal/entries", &draft).await.expect(201);
-    let hour = ana.app.now() + Duration::hours(1);
-    for (entry, how) in [
-        (&live, json!({})),
-        (&frozen, json!({"frozen": true})),
-        (&gone, json!({})),
-        (&over, json!({"until": hour})),
-    ] {
-        for member in [bo, mia] {
-            ana.share(entry, member, &how).await.expect(200);
-        }
-    }
-    for member in [bo, mia] {
-        ana.unshare(&gone, member).await.expect(204);
-    }
-    ana.app.advance(Duration::hours(1));
-    for (entry, words) in [(&live, "written later, for Bo too"), (&frozen, "after the freezing")] {
-        let words = json!({"fields": {"text": format!("{words} {HOSTILE}")}});
-        ana.patch(&format!("/v1/journal/entries/{entry}"), 1, &words).await.expect(200);
-    }
-    let below = format!("journal/entries/{live}/comments");
-    bo.post(&format!("/v1/patients/{}/{below}", ana.id), &json!({"text": "Thank you."})).await.expect(201);
-    ana.post(&format!("/v1/{below}"), &json!({"text": "Until Tuesday."})).await.expect(201);
-    (live, frozen)
-}
-
 /// For the validator, by engine.
 fn keep(app: &TestApp, name: &str, bundle: &Value) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/fhir");
@@ -285,157 +145,6 @@ async fn a_bundle_has_everything_that_was_shared_with_its_codes(app: TestApp) {
     let log = ana.get("/v1/me/access-log").await.expect(200);
     let read = log["items"].as_array().unwrap().iter().find(|one| one["action"] == "review.fhir").unwrap();
     assert!(read["what"].as_str().unwrap().contains("FHIR") && read["outcome"] == "done", "{read}");
-}
-
-fn answered(seen: &Value) {
-    let totals = observed(seen, "44261-6");
-    assert_eq!((totals.len(), of(seen, "QuestionnaireResponse").len()), (1, 1));
-    let (total, response) = (totals[0], of(seen, "QuestionnaireResponse")[0]);
-    assert_eq!(
-        total["valueQuantity"],
-        json!({"value": 14, "unit": "{score}", "system": "http://unitsofmeasure.org", "code": "{score}"})
-    );
-    assert_eq!(total["interpretation"][0]["text"], "Moderate");
-    assert_eq!(
-        total["derivedFrom"][0]["reference"],
-        format!("urn:uuid:{}", response["id"].as_str().unwrap())
-    );
-    assert_eq!(total["effectiveDateTime"], "2026-11-22T13:00:00+01:00");
-    let first =
-        json!([{"valueCoding": {"system": LOINC, "code": "LA6571-9", "display": "Nearly every day"}}]);
-    assert_eq!(response["item"][0]["answer"], first);
-    assert_eq!(
-        (&response["status"], &response["questionnaire"]),
-        (&json!("completed"), &json!("urn:afterglow:measure:phq-9|1.0.0"))
-    );
-    let asked = of(seen, "Questionnaire")[0];
-    let copyright = asked["copyright"].as_str().unwrap();
-    assert!(copyright.contains("Spitzer") && copyright.contains("LOINC"), "{copyright}");
-    assert_eq!(
-        asked["code"],
-        json!([{"system": LOINC, "code": "44249-1", "display": "PHQ-9 quick depression assessment panel [Reported.PHQ]"}])
-    );
-    let daily = observed(seen, "daily-check-in");
-    let (july, low) = (daily[0], daily[1]);
-    assert_eq!(
-        (&july["effectiveDateTime"], &july["status"]),
-        (&json!("2026-07-15T22:02:00+02:00"), &json!("amended"))
-    );
-    assert_eq!(
-        (&low["effectiveDateTime"], &low["status"]),
-        (&json!("2026-11-22T13:00:00+01:00"), &json!("final"))
-    );
-    let parts: Vec<&str> = july["component"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| one["code"]["coding"][0]["code"].as_str().unwrap())
-        .collect();
-    assert_eq!(parts, ["mood", "anxiety", "sleep-hours"], "numbers only, and none for energy");
-    let flags = of(seen, "Flag");
-    let flag = |rule: &str| flags.iter().find(|one| one["code"]["coding"][0]["code"] == rule).unwrap();
-    assert_eq!(flag("phq9-item9-any")["status"], "active");
-    assert!(flag("phq9-item9-any")["code"]["text"].is_string());
-    assert_eq!(
-        (&flag("checkin-very-low")["status"], &flag("checkin-very-low")["period"]["end"]),
-        (&json!("inactive"), &json!("2026-11-22T13:00:00+01:00"))
-    );
-}
-
-fn scheduled(seen: &Value, world: &World) {
-    let (dosing, planned) = (by_id(seen, &world.dosing), by_id(seen, &world.planned));
-    assert_eq!(dosing["status"], "fulfilled");
-    assert_eq!((&planned["status"], &planned["meta"]["versionId"]), (&json!("booked"), &json!("3")));
-    assert_eq!(planned["start"], "2027-07-01T12:00:00+02:00");
-    let proposed = of(seen, "Appointment").into_iter().find(|one| one["status"] == "proposed").unwrap();
-    assert_eq!(proposed["requestedPeriod"][0]["start"], "2026-12-01T10:00:00+01:00");
-    let encounters = of(seen, "Encounter");
-    let held = encounters.iter().find(|one| one["status"] == "finished").unwrap();
-    assert_eq!(
-        held["period"],
-        json!({"start": "2026-11-22T13:00:00+01:00", "end": "2026-11-22T14:30:00+01:00"})
-    );
-    assert_eq!(
-        (&held["class"]["code"], &held["type"][0]["coding"][0]["code"]),
-        (&json!("AMB"), &json!("dosing"))
-    );
-    assert!(encounters.iter().any(|one| one["class"]["code"] == "VR"));
-    let plan = of(seen, "CarePlan")[0];
-    assert_eq!(
-        (&plan["status"], &plan["instantiatesUri"][0]),
-        (&json!("active"), &json!("urn:afterglow:plan-template:kap-weekly-4"))
-    );
-    assert!(plan["activity"].as_array().unwrap().len() > 4);
-    assert_eq!(plan["goal"][0]["reference"], format!("urn:uuid:{}", world.goal));
-    let target = &by_id(seen, &world.goal)["target"][0];
-    assert_eq!(
-        (&target["detailQuantity"]["value"], &target["dueDate"]),
-        (&json!(7), &json!("2027-01-17")),
-        "half of 14"
-    );
-    let asked = of(seen, "CommunicationRequest");
-    assert!(
-        asked.iter().any(|one| one["status"] == "active")
-            && asked.iter().any(|one| one["status"] == "completed")
-    );
-    let reminders = of(seen, "Communication").into_iter().filter(|one| one.get("basedOn").is_some());
-    let reminders: Vec<&Value> = reminders.collect();
-    assert!(reminders.len() == 1 && reminders[0].get("received").is_none(), "{reminders:?}");
-}
-
-fn written(seen: &Value, world: &World, reader: &Person) {
-    let (live, frozen) = (by_id(seen, &world.live), by_id(seen, &world.frozen));
-    assert_eq!(of(seen, "Composition").len(), 2);
-    assert_eq!((&live["status"], &live["title"]), (&json!("amended"), &json!(HOSTILE)));
-    let text = live["section"][0]["text"]["div"].as_str().unwrap();
-    assert!(
-        text.contains("written later, for Bo too &lt;/div&gt;&lt;script&gt;") && !text.contains("<script"),
-        "{text}"
-    );
-    assert_eq!(text.matches("</div>").count(), 1);
-    assert_eq!((&frozen["status"], frozen.to_string().contains("as it was frozen")), (&json!("final"), true));
-    let comments: Vec<&Value> =
-        of(seen, "Communication").into_iter().filter(|one| one.get("basedOn").is_none()).collect();
-    assert_eq!(comments.len(), 2);
-    let (his, hers) = (comments[0], comments[1]);
-    assert_eq!(his["recipient"][0]["type"], "Patient");
-    assert_eq!(hers["recipient"][0]["reference"], format!("urn:uuid:{}", reader.id));
-    assert_eq!(hers["inResponseTo"][0]["reference"], format!("urn:uuid:{}", his["id"].as_str().unwrap()));
-    let intention = of(seen, "DocumentReference")[0];
-    let data = intention["content"][0]["attachment"]["data"].as_str().unwrap();
-    assert_eq!(data_encoding::BASE64.decode(data.as_bytes()).unwrap(), b"to meet my grief");
-}
-
-fn given(seen: &Value, world: &World) {
-    let doses = of(seen, "MedicationAdministration");
-    assert_eq!(doses.len(), 1);
-    let (dose, encounter) = (doses[0], &doses[0]["context"]["reference"]);
-    assert_eq!(dose["medicationCodeableConcept"]["coding"][0]["code"], "6130");
-    assert_eq!(
-        dose["dosage"]["route"]["coding"][0],
-        json!({"system": "http://terminology.hl7.org/CodeSystem/v2-0162", "code": "IM", "display": "Intramuscular"})
-    );
-    assert_eq!(
-        dose["dosage"]["dose"],
-        json!({"value": 60, "unit": "mg", "system": "http://unitsofmeasure.org", "code": "mg"})
-    );
-    assert_eq!(
-        (&dose["effectiveDateTime"], &dose["meta"]["versionId"]),
-        (&json!("2026-11-22T13:00:00+01:00"), &json!("2"))
-    );
-    let held = of(seen, "Encounter")
-        .into_iter()
-        .find(|one| *encounter == format!("urn:uuid:{}", one["id"].as_str().unwrap()));
-    assert_eq!(held.unwrap()["appointment"][0]["reference"], format!("urn:uuid:{}", world.dosing));
-    let pressure = observed(seen, "85354-9")[0];
-    let parts = pressure["component"].as_array().unwrap();
-    assert_eq!(
-        (&parts[0]["valueQuantity"]["value"], &parts[1]["valueQuantity"]["code"]),
-        (&json!(128), &json!("mm[Hg]"))
-    );
-    let pulse = observed(seen, "8867-4")[0];
-    assert_eq!((&pulse["status"], &pulse["valueQuantity"]["value"]), (&json!("corrected"), &json!(72)));
-    assert_eq!(observed(seen, "59408-5")[0]["valueQuantity"]["unit"], "%");
 }
 
 async fn what_is_not_shared_is_in_no_bundle(app: TestApp) {
