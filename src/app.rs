@@ -1,6 +1,9 @@
 //! The program's parts put together, and the one router.
 
-use std::{ops::Deref, sync::Arc};
+use std::{
+    ops::Deref,
+    sync::{Arc, LazyLock},
+};
 
 use axum::{
     Router,
@@ -198,12 +201,17 @@ pub fn api() -> OpenApiRouter<AppState> {
         .merge(health::router())
 }
 
+/// All operations and the documents about them: the same for every application of a process, and slow to put together.
+static OPERATIONS: LazyLock<Router<AppState>> = LazyLock::new(|| {
+    let (router, document) = api().split_for_parts();
+    router.merge(health::documents(document))
+});
+
 /// The router with everything around it: limits, ids, logs, problems.
 pub fn router(app: AppState) -> Router {
-    let (router, document) = api().split_for_parts();
     let timeout = std::time::Duration::from_secs(app.config.server.request_timeout_seconds);
-    router
-        .merge(health::documents(document))
+    OPERATIONS
+        .clone()
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn(not_modified))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, timeout))

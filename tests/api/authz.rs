@@ -1,17 +1,15 @@
 //! Who may do what: every operation of the contract, asked for by everybody, about things of Ana's.
 
 mod things;
+mod world;
 
-use axum::http::Method;
 use chrono::Duration;
-use serde_json::Value;
-use things::Thing;
 pub use things::{administration, assign, receipt, subscription};
+pub use world::World;
 
 use crate::{
-    attachments::wav,
-    harness::{Person, Reply, TestApp, both_engines},
-    openapi::{Operation, operations},
+    harness::{TestApp, both_engines},
+    openapi::operations,
 };
 
 both_engines![
@@ -320,7 +318,8 @@ fn row_of_roles(id: &str) -> [u16; 4] {
     row.map_or(if therapist == admin { [admin; 4] } else { [403; 4] }, |(_, row)| *row)
 }
 
-fn row(id: &str) -> Vec<u16> {
+/// What everybody is answered, in the order of [`World::people`].
+pub fn row(id: &str) -> Vec<u16> {
     row_of_people(id).into_iter().chain(row_of_roles(id)).collect()
 }
 
@@ -335,86 +334,6 @@ fn row_of_people(id: &str) -> [u16; 9] {
     *row
 }
 
-/// Everybody, and Ana's things.
-pub struct World {
-    app: TestApp,
-    ana: Person,
-    bo: Person,
-    people: Vec<Person>,
-}
-
-impl World {
-    async fn new(app: TestApp) -> Self {
-        let ana = app.patient("ana").await;
-        let bo = app.therapist("bo").await;
-        let former = app.therapist("fay").await;
-        things::assign(&app, &ana, &former).await;
-        let entry = ana.entry("what the former therapist once read").await;
-        ana.share(&entry, &former, &serde_json::json!({})).await.expect(200);
-        former.get(&format!("/v1/patients/{}/journal/entries/{entry}", ana.id)).await.expect(200);
-        ana.delete(&format!("/v1/care-team/{}", former.id)).await.expect(204);
-        let gone = app.log_in("ana").await;
-        gone.request(Method::POST, "/v1/auth/logout").await.send().await.expect(204);
-        let (mia, max) = (app.medical("mia").await, app.medical("max").await);
-        things::assign(&app, &ana, &mia).await;
-        let cleo = app.coordinator("cleo").await;
-        let people = vec![
-            app.anon(),
-            ana.clone(),
-            app.patient("ben").await,
-            app.therapist("dee").await,
-            bo.clone(),
-            former,
-            app.therapist_of("elsewhere", "eve").await,
-            app.admin().await,
-            gone,
-            mia,
-            max,
-            cleo,
-            app.staff_of("elsewhere", "coordinator", "cid").await,
-        ];
-        Self { app, ana, bo, people }
-    }
-
-    async fn ask(&self, who: &Person, operation: &Operation, thing: &Thing) -> Reply {
-        let mut path = operation.path.replace("{patient_id}", &thing.patient);
-        let names = [
-            ("{id}", &thing.id),
-            ("{member_id}", &thing.member),
-            ("{code}", &thing.id),
-            ("{prompt_id}", &thing.id),
-            ("{item}", &"questions-noted".to_owned()),
-            ("{revision}", &"1".to_owned()),
-            ("{plan_id}", &thing.id),
-        ];
-        for (name, value) in names {
-            path = path.replace(name, value);
-        }
-        path = path.replace("{attachment_id}", &thing.attachment).replace("{number}", "0");
-        assert!(!path.contains('{'), "{}: fill {path}", operation.id);
-        match operation.id.as_str() {
-            "preview_journal_entry" => path.push_str(&format!("?member_id={}", thing.member)),
-            "search_journal_entries" => path.push_str("?q=words"),
-            _ => {}
-        }
-        let method: Method = operation.method.parse().unwrap();
-        let takes_version = operation.spec["parameters"]
-            .as_array()
-            .is_some_and(|parameters| parameters.iter().any(|one| one["name"] == "If-Match"));
-        let mut request = who.request(method, &path).await;
-        if takes_version {
-            request = request.if_match(1);
-        }
-        if let Value::Object(_) = &thing.body {
-            request = request.json(&thing.body);
-        }
-        if operation.id == "put_attachment_part" {
-            request = request.bytes(wav(100)).header("content-type", "application/octet-stream");
-        }
-        request.send().await
-    }
-}
-
 #[test]
 fn every_row_of_the_table_is_an_operation() {
     let operations = operations();
@@ -424,7 +343,7 @@ fn every_row_of_the_table_is_an_operation() {
             "{id} is gone; take it out of the table"
         );
     }
-    for operation in &operations {
+    for operation in operations {
         row(&operation.id);
     }
 }

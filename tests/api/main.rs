@@ -55,6 +55,7 @@ mod sync;
 mod today;
 mod totp;
 mod trend;
+mod versions;
 
 use afterglow::db::Engine;
 

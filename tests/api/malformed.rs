@@ -1,7 +1,7 @@
 //! Requests that are wrong in form: each is refused in the one form of errors, with the place that is wrong.
 
 use axum::http::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     harness::{Person, Reply, Request, TestApp, both_engines},
@@ -55,9 +55,9 @@ fn is_for_admins(operation: &Operation) -> bool {
     !signed_by_clinicians && ["/v1/clinic", "/v1/staff"].iter().any(|path| operation.path.starts_with(path))
 }
 
-fn with_bodies() -> Vec<Operation> {
-    let all: Vec<Operation> = operations()
-        .into_iter()
+fn with_bodies() -> Vec<&'static Operation> {
+    let all: Vec<&Operation> = operations()
+        .iter()
         .filter(|operation| !operation.spec["requestBody"]["content"]["application/json"].is_null())
         .collect();
     assert!(all.len() > 12);
@@ -241,8 +241,7 @@ async fn if_match_is_needed_where_something_may_be_lost(app: TestApp) {
     let (ana, bo) = (app.patient("ana").await, app.therapist("bo").await);
     let mut asked = 0;
     for operation in operations() {
-        let parameters: Vec<Value> = operation.spec["parameters"].as_array().cloned().unwrap_or_default();
-        if !parameters.iter().any(|one| one["name"] == "If-Match") {
+        if !operation.takes_version() {
             continue;
         }
         asked += 1;

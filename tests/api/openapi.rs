@@ -1,6 +1,6 @@
 //! The contract: the committed file is the generated one, and every operation says what a client needs.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, sync::LazyLock};
 
 use serde_json::Value;
 
@@ -31,8 +31,10 @@ const OPEN: &[&str] = &[
 const WITHOUT_PROBLEMS: &[&str] = &["get_health", "get_push_key", "list_signing_keys"];
 
 /// The document as a client reads it.
-pub fn document() -> Value {
-    serde_json::to_value(afterglow::app::api().into_openapi()).unwrap()
+pub fn document() -> &'static Value {
+    static DOCUMENT: LazyLock<Value> =
+        LazyLock::new(|| serde_json::to_value(afterglow::app::api().into_openapi()).unwrap());
+    &DOCUMENT
 }
 
 /// One operation of the document.
@@ -43,9 +45,25 @@ pub struct Operation {
     pub spec: Value,
 }
 
+impl Operation {
+    /// Whether it has to be said which version was read.
+    pub fn takes_version(&self) -> bool {
+        self.spec["parameters"].as_array().is_some_and(|all| all.iter().any(|one| one["name"] == "If-Match"))
+    }
+}
+
 /// All operations, by id.
-pub fn operations() -> Vec<Operation> {
-    let document = document();
+pub fn operations() -> &'static [Operation] {
+    static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| read(document()));
+    &OPERATIONS
+}
+
+/// One of them.
+pub fn operation(id: &str) -> &'static Operation {
+    operations().iter().find(|operation| operation.id == id).unwrap_or_else(|| panic!("{id} is no operation"))
+}
+
+fn read(document: &Value) -> Vec<Operation> {
     let mut all = Vec::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, spec) in methods.as_object().unwrap() {
@@ -172,7 +190,7 @@ fn every_path_parameter_is_described_and_every_reference_resolves() {
 #[test]
 fn no_schema_uses_what_client_generators_stumble_over() {
     let mut found = Vec::new();
-    walk(&document(), "", &mut |at, value| {
+    walk(document(), "", &mut |at, value| {
         let Some(fields) = value.as_object() else { return };
         let here = at.rsplit('/').next().unwrap_or_default();
         if here == "properties" || at.contains("/example") {

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::{
     authz::{administration, assign, subscription},
     harness::{Person, Reply, TestApp, both_engines, counted, email, id_of},
-    openapi::{document, operations},
+    openapi::{document, operation, operations},
     review::{copy_of, cover},
 };
 
@@ -91,7 +91,7 @@ const SIZES: &[(&str, usize, usize)] = &[
     ("list_sessions", 10, 1_000),
     ("list_shared_comments", 10, 1_000),
     ("list_shared_entries", 10, 1_000),
-    ("list_staff", 10, 500),
+    ("list_staff", 10, 200),
     ("list_upcoming_reminders", 10, 1_000),
     ("search_journal_entries", 10, 1_000),
 ];
@@ -105,9 +105,9 @@ fn lists() -> Vec<String> {
         schema.is_some_and(|schema| schema["properties"]["items"]["type"] == "array")
     };
     operations()
-        .into_iter()
+        .iter()
         .filter(|operation| operation.method == "GET" && is_list(&operation.spec))
-        .map(|operation| operation.id)
+        .map(|operation| operation.id.clone())
         .collect()
 }
 
@@ -127,15 +127,13 @@ async fn no_list_asks_more_often_when_it_is_longer(app: TestApp) {
     let mut wrong = Vec::new();
     // Asked by nobody: whoever is logged in is looked up for their language.
     for id in WITHOUT_DATABASE {
-        let operation = operations().into_iter().find(|operation| operation.id == id).unwrap();
-        let request = app.anon().request(axum::http::Method::GET, &operation.path).await;
+        let request = app.anon().request(axum::http::Method::GET, &operation(id).path).await;
         let (reply, count) = counted(request.send()).await;
         reply.expect(200);
         assert_eq!(count, 0, "{id}");
     }
     for id in OF_THE_CONTENT {
-        let operation = operations().into_iter().find(|operation| operation.id == id).unwrap();
-        let request = app.admin().await.request(axum::http::Method::GET, &operation.path).await;
+        let request = app.admin().await.request(axum::http::Method::GET, &operation(id).path).await;
         let (reply, count) = counted(request.send()).await;
         assert!(!reply.expect(200)["items"].as_array().unwrap().is_empty() && count < 4, "{id}: {count}");
     }
@@ -185,11 +183,17 @@ struct World {
     first: Uuid,
 }
 
-/// A table, the column that holds the new id, and what else differs in the copy.
-type Copied<'a> = (&'a str, &'a str, &'a [(&'a str, Parameter)]);
+/// A column, and what it holds in each copy.
+type Changed<'a> = (&'a str, Vec<Parameter>);
 
-/// Rows beyond a page are copies that nobody opens.
-const OPENED: usize = 120;
+/// How many rows are asked for at a time.
+const PAGE: usize = 20;
+/// As many as are made one by one; of longer lists only what a page shows, and a few more. The rest are copies, which
+/// nobody opens.
+const MADE: usize = 200;
+const SHOWN: usize = PAGE + 5;
+/// Copies that one statement makes.
+const COPIES: usize = 250;
 
 impl World {
     async fn new(app: &TestApp, id: &str) -> Self {
@@ -211,13 +215,13 @@ impl World {
 
     /// Asks for the list once, and returns how many statements that took.
     async fn statements(&self, id: &str, rows: usize) -> usize {
-        let operation = operations().into_iter().find(|operation| operation.id == id).unwrap();
+        let operation = operation(id);
         let path =
             operation.path.replace("{patient_id}", &self.ana.id.to_string()).replace("{id}", &self.about);
         let pages = operation.spec["parameters"]
             .as_array()
             .is_some_and(|all| all.iter().any(|one| one["name"] == "limit"));
-        let path = if pages { format!("{path}?limit=100") } else { path };
+        let path = if pages { format!("{path}?limit={PAGE}") } else { path };
         let path = if id == "search_journal_entries" { format!("{path}&q=hers") } else { path };
         let theirs = [
             "get_review_queue",
@@ -238,24 +242,27 @@ impl World {
         let (reply, count): (Reply, usize) = counted(request.send()).await;
         let body = reply.expect(200);
         let items = body["items"].as_array().unwrap().len();
-        assert!(items >= rows.min(100), "{id} shows {items} of {rows}");
+        assert!(items >= rows.min(PAGE), "{id} shows {items} of {rows}");
         count
     }
 
     /// Makes rows number `from` to `to`.
     async fn grow(&mut self, id: &str, from: usize, to: usize) {
-        for number in from..to {
+        let made = match to {
+            _ if self.copies_are_readable(id) => 1,
+            0..=MADE => to,
+            _ => SHOWN,
+        };
+        for number in from..made {
             self.app.advance(Duration::seconds(1));
-            // Each of the staff has a name that is sealed for them, and so has each patient.
-            let opened = if ["list_patients", "list_staff"].contains(&id) { to } else { OPENED };
-            if number < opened && (number == 0 || !self.copies_are_readable(id)) {
-                let made = self.make(id, number).await;
-                if number == 0 {
-                    self.first = made;
-                }
-            } else {
-                self.copy(id, number).await;
+            let made = self.make(id, number).await;
+            if number == 0 {
+                self.first = made;
             }
+        }
+        let numbers: Vec<usize> = (from.max(made)..to).collect();
+        for some in numbers.chunks(COPIES) {
+            self.copy(id, some).await;
         }
     }
 
@@ -363,64 +370,76 @@ impl World {
         Uuid::nil()
     }
 
-    /// One row more in the database, older than all that were made outside.
-    async fn copy(&self, id: &str, number: usize) {
-        let new = self.new_id();
-        let time: Parameter =
-            (self.app.now() - Duration::days(300) - Duration::minutes(number as i64)).into();
-        let later: Parameter = (self.app.now() + Duration::days(300)).into();
-        let slot: Parameter = format!("copy:{number}").into();
-        let tables: &[Copied<'_>] = match id {
-            "list_checkins" => &[("checkins", "id", &[("taken_at", time)])],
-            "list_journal_entries" => {
-                &[("journal_entries", "id", &[("created_at", time)]), ("journal_revisions", "entry_id", &[])]
+    /// More rows in the database, older than all that were made outside.
+    async fn copy(&self, id: &str, numbers: &[usize]) {
+        let new: Vec<Parameter> = numbers.iter().map(|_| self.new_id().into()).collect();
+        let each = |value: &dyn Fn(usize) -> Parameter| numbers.iter().map(|number| value(*number)).collect();
+        let long_ago = self.app.now() - Duration::days(300);
+        let times: Vec<Parameter> = each(&|number| (long_ago - Duration::minutes(number as i64)).into());
+        let at = |column| vec![("id", new.clone()), (column, times.clone())];
+        match id {
+            "list_checkins" => self.copies_of("checkins", "id", &at("taken_at")).await,
+            "list_journal_entries" => self.copy_entries(&new, &times).await,
+            "get_review_queue" | "list_shared_entries" => {
+                self.copy_entries(&new, &times).await;
+                // First shared first: what nobody opens comes last.
+                let later = each(&|_| (self.app.now() + Duration::days(300)).into());
+                let shared = if id == "get_review_queue" { later } else { times.clone() };
+                let changed = [("entry_id", new), ("shared_at", shared)];
+                self.copies_of("journal_shares", "entry_id", &changed).await;
             }
-            // First shared first: what nobody opens comes last.
-            "get_review_queue" => &[
-                ("journal_entries", "id", &[]),
-                ("journal_revisions", "entry_id", &[]),
-                ("journal_shares", "entry_id", &[("shared_at", later)]),
-            ],
-            "list_shared_entries" => &[
-                ("journal_entries", "id", &[]),
-                ("journal_revisions", "entry_id", &[]),
-                ("journal_shares", "entry_id", &[("shared_at", time)]),
-            ],
-            "list_goals" | "list_patient_goals" => &[("goals", "id", &[("created_at", time)])],
-            "list_goal_progress" => &[("goal_progress", "id", &[("created_at", time)])],
-            "list_sessions" | "list_patient_sessions" => &[("sessions", "id", &[("starts_at", time)])],
+            "list_goals" | "list_patient_goals" => self.copies_of("goals", "id", &at("created_at")).await,
+            "list_goal_progress" => self.copies_of("goal_progress", "id", &at("created_at")).await,
+            "list_sessions" | "list_patient_sessions" => {
+                self.copies_of("sessions", "id", &at("starts_at")).await;
+            }
             "list_session_requests" | "list_patient_session_requests" => {
-                &[("session_requests", "id", &[("created_at", time)])]
+                self.copies_of("session_requests", "id", &at("created_at")).await;
             }
             "list_notifications" | "list_upcoming_reminders" => {
-                &[("notifications", "id", &[("due_at", time), ("slot", slot)])]
+                let slots = each(&|number| format!("copy:{number}").into());
+                let changed = [("id", new), ("due_at", times), ("slot", slots)];
+                self.copies_of("notifications", "id", &changed).await;
             }
-            other => return self.copy_record(other, number, time).await,
-        };
-        for (table, key, changes) in tables {
-            self.copy_row(table, key, new, changes).await;
+            other => self.copy_records(other, numbers, (&new, &times)).await,
         }
     }
 
-    async fn copy_row(&self, table: &str, key: &str, new: Uuid, changes: &[(&str, Parameter)]) {
+    async fn copy_entries(&self, new: &[Parameter], times: &[Parameter]) {
+        let changed = [("id", new.to_vec()), ("created_at", times.to_vec())];
+        self.copies_of("journal_entries", "id", &changed).await;
+        self.copies_of("journal_revisions", "entry_id", &[("entry_id", new.to_vec())]).await;
+    }
+
+    /// Copies of the first row.
+    async fn copies_of(&self, table: &str, key: &str, changed: &[Changed<'_>]) {
+        self.copy_rows(table, (&format!("t.{key} = $1"), self.first), changed).await;
+    }
+
+    /// Copies of the one row for which the condition about `$1` holds: as many as there are values for each column.
+    async fn copy_rows(&self, table: &str, (one, about): (&str, Uuid), changed: &[Changed<'_>]) {
         let rules = TABLES.iter().find(|rules| rules.table == table).unwrap();
-        let mut values: Vec<Parameter> = vec![new.into(), self.first.into()];
-        let mut columns = Vec::new();
-        for column in rules.columns.iter().map(|rule| rule.column) {
-            let change = changes.iter().find(|(name, _)| *name == column);
-            columns.push(match change {
-                Some((_, value)) => {
-                    values.push(value.clone());
-                    format!("${}", values.len())
-                }
-                None if column == key => "$1".to_owned(),
-                None => column.to_owned(),
-            });
-        }
         let names: Vec<&str> = rules.columns.iter().map(|rule| rule.column).collect();
-        let (names, columns) = (names.join(", "), columns.join(", "));
-        let sql = format!("INSERT INTO {table} ({names}) SELECT {columns} FROM {table} WHERE {key} = $2");
-        assert_eq!(self.app.execute(&sql, values).await.rows_affected(), 1, "{table}");
+        let column = |name: &&str| match changed.iter().position(|(column, _)| column == name) {
+            Some(number) => format!("c.column{}", number + 1),
+            None => format!("t.{name}"),
+        };
+        let columns: Vec<String> = names.iter().map(column).collect();
+        let (mut values, mut rows) = (vec![Parameter::from(about)], Vec::new());
+        for row in 0..changed[0].1.len() {
+            let mut places = Vec::new();
+            for (_, of_rows) in changed {
+                values.push(of_rows[row].clone());
+                places.push(format!("${}", values.len()));
+            }
+            rows.push(format!("({})", places.join(", ")));
+        }
+        let (names, columns, values_of) = (names.join(", "), columns.join(", "), rows.join(", "));
+        let sql = format!(
+            "INSERT INTO {table} ({names}) SELECT {columns} FROM {table} t, (VALUES {values_of}) AS c WHERE {one}"
+        );
+        let made = self.app.execute(&sql, values).await.rows_affected();
+        assert_eq!(usize::try_from(made).unwrap(), rows.len(), "{table}");
     }
 
     /// A therapist who takes part in her care.

@@ -8,7 +8,7 @@ use entity::ids::{ClinicId, PatientId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::World;
+use super::world::World;
 use crate::attachments::wav;
 use crate::harness::{PASSWORD, Person, TestApp, email, id_of, registration};
 use crate::measures::{clinic::policy, form};

@@ -119,7 +119,7 @@ impl TestApp {
     /// Another process on the same database, with other keys and settings.
     pub async fn beside_with(&self, keys: &KeySet, change: impl FnOnce(&mut Config)) -> Beside {
         let state = build_with(&self.store, keys, self.clock.clone(), change).await;
-        Beside { app: self.clone(), state }
+        Beside { app: self.clone(), router: app::router(state.clone()), state }
     }
 
     /// Sends what is due, and returns everything in the folder of mails, in the order in which it left: the whole text
@@ -180,12 +180,13 @@ impl TestApp {
 /// A second process.
 pub struct Beside {
     app: TestApp,
+    router: Router,
     pub state: AppState,
 }
 
 impl Beside {
     pub fn request(&self, method: Method, path: &str, token: &str) -> Request {
-        Request::new(&self.app, method, path).to(app::router(self.state.clone())).bearer(token)
+        Request::new(&self.app, method, path).to(self.router.clone()).bearer(token)
     }
 }
 

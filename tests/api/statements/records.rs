@@ -117,41 +117,38 @@ impl World {
         }
     }
 
-    /// One row more in the database, older than all that were made outside.
-    pub(super) async fn copy_record(&self, list: &str, number: usize, time: Parameter) {
-        let new = self.new_id();
+    /// More rows in the database, older than all that were made outside.
+    pub(super) async fn copy_records(
+        &self,
+        list: &str,
+        numbers: &[usize],
+        (new, times): (&[Parameter], &[Parameter]),
+    ) {
+        let at = |column| [("id", new.to_vec()), (column, times.to_vec())];
         match list {
-            "search_journal_entries" => {
-                self.copy_row("journal_entries", "id", new, &[("created_at", time)]).await;
-                self.copy_row("journal_revisions", "entry_id", new, &[]).await;
-            }
+            "search_journal_entries" => self.copy_entries(new, times).await,
             "list_journal_comments" | "list_shared_comments" => {
-                self.copy_row("journal_comments", "id", new, &[("created_at", time)]).await;
+                self.copies_of("journal_comments", "id", &at("created_at")).await;
             }
             "list_measure_responses" | "list_patient_measure_responses" => {
-                self.copy_row("measure_responses", "id", new, &[("taken_at", time)]).await;
+                self.copies_of("measure_responses", "id", &at("taken_at")).await;
             }
             "list_measure_assignments" | "list_patient_measure_assignments" => {
-                self.copy_row("measure_assignments", "id", new, &[("due_at", time)]).await;
+                self.copies_of("measure_assignments", "id", &at("due_at")).await;
             }
-            "list_plans" | "list_patient_plans" => {
-                self.copy_row("plans", "id", new, &[("created_at", time)]).await;
-            }
-            "list_consents" => self.copy_row("consents", "id", new, &[("given_at", time)]).await,
+            "list_plans" | "list_patient_plans" => self.copies_of("plans", "id", &at("created_at")).await,
+            "list_consents" => self.copies_of("consents", "id", &at("given_at")).await,
             "list_journal_revisions" => {
-                let sql = "INSERT INTO journal_revisions (patient_id, entry_id, revision, body_sealed, created_at) \
-                     SELECT patient_id, entry_id, $2, body_sealed, created_at FROM journal_revisions \
-                     WHERE entry_id = $1 AND revision = 1";
                 let entry: Uuid = self.about.parse().unwrap();
-                let revision = i32::try_from(number).unwrap() + 1;
-                self.app.execute(sql, vec![entry.into(), revision.into()]).await;
+                let revisions = numbers.iter().map(|number| (i32::try_from(*number).unwrap() + 1).into());
+                let first = ("t.entry_id = $1 AND t.revision = 1", entry);
+                self.copy_rows("journal_revisions", first, &[("revision", revisions.collect())]).await;
             }
             "list_access_log" => {
-                let sql = "INSERT INTO audit_events (stream, seq, at, actor_id, action, subject_id, resource, outcome, \
-                     request_id, mac) SELECT stream, $2, $3, actor_id, action, subject_id, resource, outcome, request_id, \
-                     mac FROM audit_events WHERE subject_id = $1 AND seq > 0 AND action = 'plans.list'";
-                let number = -i64::try_from(number).unwrap();
-                self.app.execute(sql, vec![self.ana.id.into(), number.into(), time]).await;
+                let one = "t.subject_id = $1 AND t.seq > 0 AND t.action = 'plans.list'";
+                let before = numbers.iter().map(|number| (-i64::try_from(*number).unwrap()).into());
+                let changed = [("seq", before.collect()), ("at", times.to_vec())];
+                self.copy_rows("audit_events", (one, self.ana.id), &changed).await;
             }
             other => panic!("{other}: say here which rows are copied"),
         }
