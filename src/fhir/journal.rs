@@ -78,7 +78,7 @@ fn shown(facts: &Facts<'_>, kind: &Kind, value: &Value) -> Option<String> {
             };
             filled(value.as_array()?.iter().filter_map(|one| turn(one.as_object()?)).collect())
         }
-        // Files are not in the bundle; the archive has them under this name.
+        // Files are not in the bundle; the archive has them under this name and the ending of their kind.
         Kind::Audio { .. } | Kind::Image => Some(paragraph(&format!("files/{}", value.as_str()?))),
         // It is the encounter of the whole entry.
         Kind::SessionLink => None,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     bundle::{Resource, derived, to},
-    codes::{LOINC, OWN, coding, concept, hl7, loinc, number, quantity},
+    codes::{LOINC, OWN, coding, concept, hl7, loinc, number, own, quantity},
     facts::{Facts, FilledIn},
 };
 use crate::{
@@ -152,16 +152,22 @@ pub fn score_code(form: &Measure, score: &Score, locale: &str) -> Value {
     json!({"coding": codes.collect::<Vec<_>>(), "text": title})
 }
 
+/// Also of a form that is here in another version, or not at all any more: then without its words.
 fn scores(facts: &Facts<'_>, one: &FilledIn) -> Vec<Resource> {
-    let Some(form) = form_of(facts, one) else { return Vec::new() };
-    let observed = one.result.scores.iter().filter_map(|counted| {
-        let score = form.score(&counted.id)?;
-        let band = counted.band.as_ref().and_then(|id| score.bands.iter().find(|band| band.id == *id));
+    let form = facts.catalogue.find(&one.result.measure_id);
+    let observed = one.result.scores.iter().map(|counted| {
+        let known = form.and_then(|form| Some((form, form.score(&counted.id)?)));
+        let code = match known {
+            Some((form, score)) => score_code(form, score, facts.locale),
+            None => own(&format!("{}.{}", one.result.measure_id, counted.id)),
+        };
+        let band = known.zip(counted.band.as_ref());
+        let band = band.and_then(|((_, score), id)| score.bands.iter().find(|band| band.id == *id));
         let label = band.and_then(|band| in_locale(&band.label, facts.locale));
         let body = json!({
             "status": "final",
             "category": [concept(hl7("observation-category", "survey", "Survey"))],
-            "code": score_code(form, score, facts.locale),
+            "code": code,
             "subject": to("Patient", facts.patient),
             "effectiveDateTime": facts.clock.instant(one.result.taken_at),
             "performer": [to("Patient", facts.patient)],
@@ -169,7 +175,7 @@ fn scores(facts: &Facts<'_>, one: &FilledIn) -> Vec<Resource> {
             "interpretation": label.map(|label| vec![json!({ "text": label })]),
             "derivedFrom": [to("QuestionnaireResponse", one.id)],
         });
-        Some(Resource::new("Observation", derived(&format!("score:{}", counted.id), one.id), body))
+        Resource::new("Observation", derived(&format!("score:{}", counted.id), one.id), body)
     });
     observed.collect()
 }
@@ -177,7 +183,57 @@ fn scores(facts: &Facts<'_>, one: &FilledIn) -> Vec<Resource> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measures::Catalogue;
+    use crate::{
+        fhir::facts::tests::nobody,
+        measures::{Catalogue, MeasureResult, MeasureScore},
+    };
+
+    #[test]
+    fn what_was_answered_in_an_older_form_is_told_without_its_words() {
+        let catalogue = Catalogue::default();
+        let mut facts = nobody(&catalogue);
+        let answer = MeasureAnswer {
+            item: "phq9.1".into(),
+            choice: Some("2".into()),
+            choices: None,
+            number: None,
+            boolean: None,
+            text: None,
+        };
+        let result = MeasureResult {
+            measure_id: "phq-9".into(),
+            measure_version: "0.9.0".into(),
+            language: "en".into(),
+            state: "partial".into(),
+            answers: vec![answer],
+            scores: vec![MeasureScore { id: "total".into(), value: 7.0, band: None }],
+            total: Some(7.0),
+            band: None,
+            change: None,
+            started_at: None,
+            taken_at: facts.now,
+            assignment_id: None,
+            shared_at: None,
+        };
+        facts.responses = vec![FilledIn { id: uuid::Uuid::from_u128(60).into(), result }];
+        let told = serde_json::to_value(crate::fhir::Bundle::of(&facts)).unwrap();
+        let told: Vec<&Value> =
+            told["entry"].as_array().unwrap().iter().map(|entry| &entry["resource"]).skip(3).collect();
+        let (response, score) = (told[0], told[1]);
+        assert_eq!(told.len(), 2, "no form of another version: {told:?}");
+        assert_eq!(
+            (&response["status"], &response["questionnaire"]),
+            (&json!("stopped"), &json!("urn:afterglow:measure:phq-9|0.9.0"))
+        );
+        assert_eq!(
+            response["item"],
+            json!([{"linkId": "phq9.1", "answer": [{"valueCoding": {"system": OWN, "code": "phq9.1.2"}}]}])
+        );
+        assert_eq!(
+            (&score["code"]["coding"][0]["code"], &score["valueQuantity"]["value"]),
+            (&json!("44261-6"), &json!(7))
+        );
+    }
 
     #[test]
     fn a_form_keeps_its_codes_scores_and_notices() {
@@ -190,9 +246,9 @@ mod tests {
             (&often["valueCoding"]["code"], &often["extension"][0]["valueDecimal"]),
             (&json!("LA6570-1"), &json!(2))
         );
-        let own = catalogue.find("pre-session-check").unwrap();
-        let several = own.items.iter().find(|one| one.kind == ItemType::MultiChoice).unwrap();
-        let several = item(own, several, "es");
+        let ours = catalogue.find("pre-session-check").unwrap();
+        let several = ours.items.iter().find(|one| one.kind == ItemType::MultiChoice).unwrap();
+        let several = item(ours, several, "es");
         assert_eq!((&several["type"], &several["repeats"]), (&json!("choice"), &json!(true)));
         assert_eq!(several["answerOption"][0]["valueCoding"]["system"], OWN);
         assert_eq!((name("PHQ-9").as_str(), name("4 questions").as_str()), ("PHQ9", "Q4questions"));

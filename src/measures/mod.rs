@@ -22,6 +22,8 @@ pub use clinic::{
 };
 pub use definition::{AnswerOption, Item, ItemType, Level, Measure, Notify, SafetyRule, Score};
 pub use forms::LOINC_NOTICE;
+#[cfg(test)]
+pub use responses::MeasureScore;
 pub use responses::{
     MeasureChange, MeasureResponse, MeasureResult, Reader as ResponseReader, Responses, all as all_responses,
     result as response_result, unshare_all,

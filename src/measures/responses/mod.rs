@@ -7,6 +7,8 @@ mod rules;
 mod staff;
 mod sync;
 
+#[cfg(test)]
+pub use dto::MeasureScore;
 pub use dto::{MeasureChange, MeasureResponse, MeasureResult};
 pub use queries::{Reader, all, result, unshare_all};
 pub use rules::known;
