@@ -30,6 +30,7 @@ mod m20261126_000080_exports;
 mod m20261126_000081_push_subscriptions_fill;
 mod m20261126_000090_alert_ladder;
 mod m20261126_000091_handovers;
+mod m20261126_000096_consents_ended;
 
 pub struct Migrator;
 
@@ -64,6 +65,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000081_push_subscriptions_fill::Migration),
             Box::new(m20261126_000090_alert_ladder::Migration),
             Box::new(m20261126_000091_handovers::Migration),
+            Box::new(m20261126_000096_consents_ended::Migration),
         ]
     }
 }

@@ -51,7 +51,7 @@ fn passphrase(world: &World, name: &str, words: &str) -> PathBuf {
 }
 
 /// A place for what comes back: nothing at all on SQLite, a database without a table on PostgreSQL.
-async fn empty(engine: Engine) -> Store {
+pub async fn empty(engine: Engine) -> Store {
     let store = Store::fresh(engine).unwrap();
     match engine {
         Engine::Sqlite => fs::remove_file(store.folder().join("afterglow.db")).unwrap(),

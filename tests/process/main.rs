@@ -32,6 +32,7 @@ mod outages;
 mod points;
 mod races;
 mod replicas;
+mod restored;
 mod rotation;
 mod scheduler;
 mod sessions;
