@@ -10,6 +10,7 @@
 #[path = "../api/harness/mod.rs"]
 mod harness;
 
+mod account;
 mod attachments;
 mod backup;
 mod child;

@@ -147,7 +147,10 @@ async fn what_the_patient_learns(app: &TestApp, server: &Beside, bo: &Person, op
         let standing = consents["standing"].as_array().unwrap();
         standing.iter().find(|one| one["purpose"] == purpose).unwrap()["state"].clone()
     };
-    assert_eq!((stands("sharing_with_care_team"), stands("reminders")), (json!("withdrawn"), json!("not_asked")));
+    assert_eq!(
+        (stands("sharing_with_care_team"), stands("reminders")),
+        (json!("withdrawn"), json!("not_asked"))
+    );
     let share = format!("/v1/journal/entries/{}/shares/{}", opened.entry, bo.id);
     ana.send(Method::PUT, &share, &json!({})).await.refused(409, "sharing_withdrawn");
     let given = json!({"purpose": "sharing_with_care_team", "decision": "given", "text_version": "1"});
