@@ -32,7 +32,7 @@ use crate::{
     erasure,
     error::render_problems,
     etag::is_known,
-    export, goals, health, journal, mail, measures,
+    export, fhir, goals, health, journal, mail, measures,
     openapi::ApiDoc,
     plans, prompts, push, reminders, review,
     safety::{self, Directory},
@@ -178,6 +178,7 @@ pub fn api() -> OpenApiRouter<AppState> {
         .merge(consents::router())
         .merge(erasure::router())
         .merge(export::router())
+        .merge(fhir::router())
         .merge(checkins::router())
         .merge(journal::router())
         .merge(sessions::router())

@@ -43,6 +43,7 @@ pub mod etag;
 pub mod export;
 /// Strict extractors.
 pub mod extract;
+pub mod fhir;
 /// Goals: what a patient wants to reach.
 pub mod goals;
 /// Health checks and documentation pages.

@@ -4,6 +4,10 @@ use std::process::ExitCode;
 
 use afterglow::cli;
 use clap::Parser;
+use mimalloc::MiMalloc;
+
+#[global_allocator]
+static MEMORY: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -8,7 +8,7 @@ use entity::{
     notifications,
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, Statement, Value,
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, Statement, Value,
     sea_query::{Expr, ExprTrait},
 };
 
@@ -160,6 +160,31 @@ pub async fn open_of(
     let mut found = rows.into_iter().map(|row| view(app, row)).collect::<ApiResult<Vec<_>>>()?;
     found.sort_by_key(|alert| (std::cmp::Reverse(super::rank(&alert.level)), alert.raised_at));
     Ok(found)
+}
+
+/// Every alert of one patient that a member sees, open or not, the oldest first; without what colleagues wrote.
+pub async fn all_seen(
+    conn: &impl ConnectionTrait,
+    (me, now): (&Caller, DateTime<Utc>),
+    patient: PatientId,
+) -> ApiResult<Vec<alerts::Model>> {
+    let sql = format!(
+        "SELECT o.* FROM alerts o JOIN accounts a ON a.id = o.patient_id AND a.state = 'active' \
+         WHERE {VISIBLE} AND o.patient_id = $4 ORDER BY o.raised_at, o.id"
+    );
+    let values = [me.account.0.into(), me.clinic.0.into(), now.into(), patient.0.into()];
+    let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
+    Ok(alerts::Model::find_by_statement(statement).all(conn).await?)
+}
+
+/// Every alert of a patient, the oldest first.
+pub async fn all_own(conn: &impl ConnectionTrait, patient: PatientId) -> ApiResult<Vec<alerts::Model>> {
+    Ok(alerts::Entity::find()
+        .filter(alerts::Column::PatientId.eq(patient))
+        .order_by_asc(alerts::Column::RaisedAt)
+        .order_by_asc(alerts::Column::Id)
+        .all(conn)
+        .await?)
 }
 
 /// A page, newest first, with one more if another page follows.

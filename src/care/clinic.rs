@@ -78,6 +78,12 @@ pub async fn read(app: &AppState, clinic: ClinicId) -> ApiResult<Clinic> {
     })
 }
 
+/// What a clinic is called.
+pub async fn name(conn: &impl ConnectionTrait, clinic: ClinicId, key: &DataKey) -> ApiResult<String> {
+    let row = clinics::Entity::find_by_id(clinic).one(conn).await?.ok_or(ApiError::NotFound)?;
+    Ok(key.open_text(name_place(clinic), &row.name_sealed)?)
+}
+
 /// Changes the clinic that is still at `version`, else 412.
 pub async fn update(
     tx: &WriteTx,

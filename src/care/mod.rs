@@ -18,10 +18,10 @@ mod sharing;
 mod staff;
 
 pub use changes::{EntryChange, changed_for, changed_for_team, entry_changed};
-pub use clinic::{NewClinic, create_clinic, key as clinic_key, read as read_clinic};
+pub use clinic::{NewClinic, create_clinic, key as clinic_key, name as clinic_name, read as read_clinic};
 pub use invitations::create_invitation_row;
 pub use mine::{MyPatients, record_reads};
-pub use queries::{begin, end};
+pub use queries::{StaffName, begin, end, members, names as staff_names};
 pub use routes::router;
 pub use shared::{DigestPatient, MedicalPatient, Scope, SharedPatient, TreatedPatient};
 pub use sharing::end_shares;

@@ -1,12 +1,15 @@
 //! Care relations.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use entity::{
     care_relations,
     ids::{AccountId, ClinicId, PatientId},
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, Set, Statement,
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Set,
+    Statement, Value,
     sea_query::{Expr, OnConflict},
 };
 
@@ -104,6 +107,70 @@ pub async fn member(
     let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
     let row = TeamRow::find_by_statement(statement).one(conn).await?.ok_or(ApiError::NotFound)?;
     team_member(app, row)
+}
+
+/// Who takes part in a patient's care now, by account.
+pub async fn members(conn: &impl ConnectionTrait, patient: PatientId) -> ApiResult<Vec<AccountId>> {
+    use care_relations::Column::{EndedAt, MemberId, PatientId as Owner, StartedAt};
+    Ok(care_relations::Entity::find()
+        .select_only()
+        .column(MemberId)
+        .filter(Owner.eq(patient))
+        .filter(EndedAt.is_null())
+        .order_by_asc(StartedAt)
+        .order_by_asc(MemberId)
+        .into_tuple()
+        .all(conn)
+        .await?)
+}
+
+/// One of the staff, whether or not they still take part in anybody's care.
+pub struct StaffName {
+    pub id: AccountId,
+    pub display_name: String,
+    pub profession: Option<String>,
+    pub active: bool,
+}
+
+#[derive(FromQueryResult)]
+struct NameRow {
+    id: AccountId,
+    state: String,
+    profession: Option<String>,
+    name_sealed: Vec<u8>,
+    kek_id: String,
+    generation: i32,
+    wrapped: Vec<u8>,
+}
+
+/// What these members of staff are called, in one statement.
+pub async fn names(
+    app: &AppState,
+    conn: &impl ConnectionTrait,
+    ids: &BTreeSet<AccountId>,
+) -> ApiResult<Vec<StaffName>> {
+    let places: Vec<String> = (1..=ids.len()).map(|number| format!("${number}")).collect();
+    let sql = format!(
+        "SELECT a.id, a.state, a.profession, a.name_sealed, k.kek_id, k.generation, k.wrapped FROM accounts a \
+         JOIN data_keys k ON k.owner_kind = 'account' AND k.owner_id = a.id \
+         WHERE a.kind = 'staff' AND a.id IN ({}) ORDER BY a.id",
+        if places.is_empty() { "NULL".to_owned() } else { places.join(", ") }
+    );
+    let values: Vec<Value> = ids.iter().map(|id| id.0.into()).collect();
+    let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
+    let rows = NameRow::find_by_statement(statement).all(conn).await?;
+    let view = |row: NameRow| -> ApiResult<StaffName> {
+        let owner = KeyOwner::new(OwnerKind::Account, row.id);
+        let (kek_id, generation, wrapped) = (row.kek_id, row.generation, row.wrapped);
+        let key = app.vault.unwrap(&WrappedKey { owner, kek_id, generation, wrapped })?;
+        Ok(StaffName {
+            id: row.id,
+            display_name: key.open_text(accounts::name_place(row.id), &row.name_sealed)?,
+            profession: row.profession,
+            active: row.state == "active",
+        })
+    };
+    rows.into_iter().map(view).collect()
 }
 
 fn team_member(app: &AppState, row: TeamRow) -> ApiResult<CareTeamMember> {

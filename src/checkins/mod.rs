@@ -10,7 +10,7 @@ mod trend;
 mod trend_routes;
 
 pub use dto::{Checkin, CrisisCard};
-pub use queries::seal as seal_detail;
+pub use queries::{all, seal as seal_detail};
 pub use rules::{Detail, VERY_LOW};
 pub use sync::Checkins;
 pub use trend::{Bucket, Point, TrendBucket, TrendQuery, TrendSession, aggregate};

@@ -4,7 +4,9 @@ use entity::{
     checkins,
     ids::{AlertId, CheckinId, PatientId},
 };
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set,
+};
 
 use super::{
     dto::{Checkin, CheckinPatch},
@@ -39,7 +41,11 @@ pub fn detail(row: &checkins::Model, key: &DataKey) -> ApiResult<Detail> {
 /// The check-in as its owner reads it.
 pub fn view(row: checkins::Model, key: &DataKey) -> ApiResult<Checkin> {
     let detail = detail(&row, key)?;
-    Ok(Checkin {
+    Ok(with_words(row, detail))
+}
+
+fn with_words(row: checkins::Model, detail: Detail) -> Checkin {
+    Checkin {
         id: row.id,
         version: row.version,
         mood: row.mood,
@@ -57,7 +63,7 @@ pub fn view(row: checkins::Model, key: &DataKey) -> ApiResult<Checkin> {
         created_at: row.created_at,
         updated_at: row.updated_at,
         crisis_card: None,
-    })
+    }
 }
 
 /// Inserts the draft and, when it is very low, the alert beside it.
@@ -121,6 +127,28 @@ pub async fn list(
 ) -> ApiResult<Vec<checkins::Model>> {
     let query = checkins::Entity::find().filter(checkins::Column::PatientId.eq(patient));
     Ok(page.newest_first(query, checkins::Column::TakenAt, checkins::Column::Id).all(conn).await?)
+}
+
+/// The latest of a patient, the earliest first. Without a key their words stay shut: the care team reads numbers only.
+pub async fn all(
+    conn: &impl ConnectionTrait,
+    patient: PatientId,
+    key: Option<&DataKey>,
+    most: u64,
+) -> ApiResult<Vec<Checkin>> {
+    let mut rows = checkins::Entity::find()
+        .filter(checkins::Column::PatientId.eq(patient))
+        .order_by_desc(checkins::Column::TakenAt)
+        .order_by_desc(checkins::Column::Id)
+        .limit(most)
+        .all(conn)
+        .await?;
+    rows.reverse();
+    let words = |row: &checkins::Model| match key {
+        Some(key) => detail(row, key),
+        None => Ok(Detail::default()),
+    };
+    rows.into_iter().map(|row| words(&row).map(|detail| with_words(row, detail))).collect()
 }
 
 /// Changes a check-in that is still at `version`, else 412. What becomes very low by it raises its alert now.

@@ -87,6 +87,15 @@ pub async fn list(
     Ok(page.newest_first(query, consents::Column::GivenAt, consents::Column::Id).all(conn).await?)
 }
 
+/// Every answer of a patient, the latest first.
+pub async fn all(conn: &impl ConnectionTrait, patient: PatientId) -> ApiResult<Vec<consents::Model>> {
+    Ok(consents::Entity::find()
+        .filter(consents::Column::PatientId.eq(patient))
+        .order_by_desc(consents::Column::GivenAt)
+        .all(conn)
+        .await?)
+}
+
 pub fn view(row: consents::Model) -> Consent {
     Consent {
         id: row.id,

@@ -66,7 +66,7 @@ pub async fn tell(app: &AppState, address: SocketAddr, phone: &PushReceiver) -> 
     reminding::remind(app, &cast, phone).await?;
     reviewing::register(&cast, phone).await?;
     course::treat(app, &cast).await?;
-    reviewing::review(&cast, phone).await?;
+    reviewing::review(app, &cast, phone).await?;
     unshare(&cast, &shared).await?;
     println!("\nEvery step above was verified.\n");
     println!("Log in at /v1/auth/login as");

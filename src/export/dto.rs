@@ -58,7 +58,7 @@ impl From<exports::Model> for Export {
     }
 }
 
-/// A ZIP file: `records.json`, `readable.html`, and the files of the journal.
+/// A ZIP file: `records.json`, `fhir.json`, `readable.html`, and the files of the journal.
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
 pub struct ArchiveBytes(#[expect(dead_code, reason = "stands for the bytes in the contract")] Vec<u8>);

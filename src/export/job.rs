@@ -28,6 +28,7 @@ use crate::{
     attachments::{MediaType, Stored, load_chunk, parts},
     care::clinic_key,
     error::{ApiError, ApiResult},
+    fhir,
     jobs::claim,
     vault::{DataKey, KeyOwner, OwnerKind},
 };
@@ -133,6 +134,7 @@ async fn build(app: &AppState, job: &jobs::Model) -> ApiResult<()> {
     // As they are at one moment, whatever is written meanwhile.
     let moment = app.db.snapshot().await?;
     let records = tables::records(&moment, patient, &keys).await?;
+    let exchange = exchange(app, &moment, &keys, &export).await?;
     moment.rollback().await?;
     let mut archive = Archive::new(&building);
     let readable = page::page(&records, &export.locale, export.requested_at);
@@ -142,11 +144,26 @@ async fn build(app: &AppState, job: &jobs::Model) -> ApiResult<()> {
     });
     archive.begin("records.json", true)?;
     archive.write(&serde_json::to_vec_pretty(&document).map_err(ApiError::internal)?).await?;
+    archive.begin("fhir.json", true)?;
+    archive.write(&exchange).await?;
     archive.begin("readable.html", true)?;
     archive.write(readable.as_bytes()).await?;
     files(app, &mut archive, patient, &keys.patient).await?;
     let (chunks, bytes) = archive.finish().await?;
     finish(&building, chunks, bytes).await
+}
+
+/// The same records for other systems.
+async fn exchange(
+    app: &AppState,
+    conn: &impl ConnectionTrait,
+    keys: &Keys,
+    export: &exports::Model,
+) -> ApiResult<Vec<u8>> {
+    let opening = fhir::Keys { patient: &keys.patient, record: keys.record.as_ref(), clinic: &keys.clinic };
+    let whose = (export.patient_id, opening);
+    let facts = fhir::load(app, conn, whose, (fhir::Reader::Own, &export.locale)).await?;
+    serde_json::to_vec_pretty(&fhir::Bundle::of(&facts)).map_err(ApiError::internal)
 }
 
 async fn files(

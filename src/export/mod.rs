@@ -1,5 +1,5 @@
-//! The patient's own archive: everything that is theirs, as JSON for programs and as a page to read, with the files of
-//! their journal. What belongs in it is the data map's word (`entity::data_map::Export`), not a list here. A job makes
+//! The patient's own archive: everything that is theirs, as JSON for programs, as a FHIR bundle for other systems and as
+//! a page to read, with the files of their journal. What belongs in it is the data map's word (`entity::data_map::Export`), not a list here. A job makes
 //! it, it waits sealed for two days, and whoever takes it has given a password or code a moment ago.
 
 mod archive;

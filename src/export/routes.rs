@@ -54,8 +54,8 @@ async fn get_export(
     Ok(Json(queries::find(app.db.reader(), me.id(), id, app.clock.now()).await?.into()))
 }
 
-/// The archive itself: a ZIP file with `records.json`, a page to read, and the files of my journal. Needs my password
-/// or code from within the last five minutes.
+/// The archive itself: a ZIP file with `records.json`, the same for other systems as a FHIR bundle in `fhir.json`, a page
+/// to read, and the files of my journal. Needs my password or code from within the last five minutes.
 #[utoipa::path(get, path = "/me/exports/{id}/file", operation_id = "download_export", tag = "me",
     params(("id" = uuid::Uuid, Path, description = "Id of the archive")),
     responses((status = 200, body = inline(super::dto::ArchiveBytes), content_type = "application/zip"), Problems))]

@@ -15,9 +15,12 @@ mod sync;
 mod target;
 mod templates;
 
-pub use dto::GoalProgress;
+pub use dto::{GoalProgress, SharedGoal};
 pub use links::forget_entry;
+pub use staff::{all_own, readable_by};
+pub use status::GoalStatus;
 pub use sync::{GoalNotes, Goals, SyncedGoal};
+pub use target::{GoalTarget, TargetKind};
 pub use templates::GoalTemplate;
 use utoipa_axum::router::OpenApiRouter;
 

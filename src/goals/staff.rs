@@ -3,11 +3,12 @@
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use entity::{
-    accounts,
+    accounts, goals,
     ids::{AccountId, GoalId, PatientId},
 };
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, EntityTrait, FromQueryResult, QuerySelect, Statement, Value,
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+    Statement, Value,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -26,6 +27,7 @@ use crate::{
     idempotency::Answer,
     openapi::Problems,
     page::{Cursor, PageQuery},
+    vault::DataKey,
 };
 
 pub fn router() -> OpenApiRouter<AppState> {
@@ -52,22 +54,38 @@ const READABLE: &str = "SELECT g.id, g.state, g.template_id, g.detail_sealed, g.
      AND s.ended_at IS NULL AND (s.until IS NULL OR s.until > $3) \
      WHERE g.patient_id = $1 AND (s.goal_id IS NOT NULL OR (g.proposed_by = $2 AND g.agreed_at IS NULL))";
 
+impl From<goals::Model> for Row {
+    fn from(row: goals::Model) -> Self {
+        Self {
+            id: row.id,
+            state: row.state,
+            template_id: row.template_id,
+            detail_sealed: row.detail_sealed,
+            proposed_by: row.proposed_by,
+            agreed_at: row.agreed_at,
+            state_changed_at: row.state_changed_at,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
 async fn select(
-    conn: &DatabaseConnection,
-    scope: &Scope,
+    conn: &impl ConnectionTrait,
+    patient: PatientId,
     (member, now): (AccountId, DateTime<Utc>),
     rest: &str,
     values: Vec<Value>,
 ) -> ApiResult<Vec<Row>> {
-    let mut all: Vec<Value> = vec![scope.patient.0.into(), member.0.into(), now.into()];
+    let mut all: Vec<Value> = vec![patient.0.into(), member.0.into(), now.into()];
     all.extend(values);
     let statement =
         Statement::from_sql_and_values(conn.get_database_backend(), format!("{READABLE} {rest}"), all);
     Ok(Row::find_by_statement(statement).all(conn).await?)
 }
 
-fn view(row: Row, scope: &Scope) -> ApiResult<SharedGoal> {
-    let detail = queries::detail(row.id, &row.detail_sealed, &scope.key)?;
+fn view(row: Row, key: &DataKey) -> ApiResult<SharedGoal> {
+    let detail = queries::detail(row.id, &row.detail_sealed, key)?;
     Ok(SharedGoal {
         id: row.id,
         lifecycle_status: queries::status(&row.state)?,
@@ -82,6 +100,32 @@ fn view(row: Row, scope: &Scope) -> ApiResult<SharedGoal> {
         created_at: row.created_at,
         updated_at: row.updated_at,
     })
+}
+
+/// Every goal that a member may read now, the oldest first.
+pub async fn readable_by(
+    conn: &impl ConnectionTrait,
+    patient: PatientId,
+    by: (AccountId, DateTime<Utc>),
+    key: &DataKey,
+) -> ApiResult<Vec<SharedGoal>> {
+    let rows = select(conn, patient, by, "ORDER BY g.created_at, g.id", vec![]).await?;
+    rows.into_iter().map(|row| view(row, key)).collect()
+}
+
+/// Every goal of a patient, in the same form, the oldest first.
+pub async fn all_own(
+    conn: &impl ConnectionTrait,
+    patient: PatientId,
+    key: &DataKey,
+) -> ApiResult<Vec<SharedGoal>> {
+    let rows = goals::Entity::find()
+        .filter(goals::Column::PatientId.eq(patient))
+        .order_by_asc(goals::Column::CreatedAt)
+        .order_by_asc(goals::Column::Id)
+        .all(conn)
+        .await?;
+    rows.into_iter().map(|row| view(row.into(), key)).collect()
 }
 
 /// Propose a goal to a patient in my care. It counts once they agree.
@@ -116,18 +160,7 @@ async fn propose(
     let detail = words.detail(&setting, || tx.new_id())?;
     let draft = Draft { id, status: GoalStatus::Proposed, template_id, detail, proposed_by: Some(member) };
     let row = queries::insert(tx, scope.patient, &scope.key, draft).await?;
-    let row = Row {
-        id,
-        state: row.state,
-        template_id: row.template_id,
-        detail_sealed: row.detail_sealed,
-        proposed_by: row.proposed_by,
-        agreed_at: row.agreed_at,
-        state_changed_at: row.state_changed_at,
-        created_at: row.created_at,
-        updated_at: row.updated_at,
-    };
-    view(row, scope)
+    view(row.into(), &scope.key)
 }
 
 /// A template's words are for the patient, so they come in the patient's language.
@@ -157,10 +190,10 @@ async fn list_patient_goals(
         .read(&app, "goals.list", "goals".into(), async |conn, scope| {
             let rest = "AND (g.created_at, g.id) < ($4, $5) ORDER BY g.created_at DESC, g.id DESC LIMIT $6";
             let values = vec![after.at.into(), after.id.into(), limit.into()];
-            let mut rows = select(conn, scope, by, rest, values).await?;
+            let mut rows = select(conn, scope.patient, by, rest, values).await?;
             let next_cursor =
                 page.finish(&mut rows, &app.cursor_mac, |row| Cursor { at: row.created_at, id: row.id.0 });
-            let items = rows.into_iter().map(|row| view(row, scope)).collect::<ApiResult<_>>()?;
+            let items = rows.into_iter().map(|row| view(row, &scope.key)).collect::<ApiResult<_>>()?;
             Ok(SharedGoalList { items, next_cursor })
         })
         .await?;
@@ -179,8 +212,8 @@ async fn get_patient_goal(
     let by = (shared.therapist().account, app.clock.now());
     let goal = shared
         .read(&app, "goals.read", format!("goals/{id}"), async |conn, scope| {
-            let rows = select(conn, scope, by, "AND g.id = $4", vec![id.0.into()]).await?;
-            view(rows.into_iter().next().ok_or(ApiError::NotFound)?, scope)
+            let rows = select(conn, scope.patient, by, "AND g.id = $4", vec![id.0.into()]).await?;
+            view(rows.into_iter().next().ok_or(ApiError::NotFound)?, &scope.key)
         })
         .await?;
     Ok(Json(goal))

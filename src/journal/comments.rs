@@ -11,15 +11,15 @@ use entity::{
     journal_comments,
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelect,
-    sea_query::ExprTrait,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    QuerySelect, Statement, sea_query::ExprTrait,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
-use super::{notice, queries, shares::touch, staff};
+use super::{notice, queries, readable::readable, shares::touch, staff};
 use crate::{
     accounts::{Patient, wrapped},
     app::AppState,
@@ -272,6 +272,40 @@ async fn list(
         page.finish(&mut rows, &app.cursor_mac, |row| Cursor { at: row.created_at, id: row.id.0 });
     let items = rows.into_iter().map(|row| view(row, key)).collect::<ApiResult<_>>()?;
     Ok(JournalCommentList { items, next_cursor, notice: notice::not_monitored(locale) })
+}
+
+/// The latest comments below entries that this member reads now, the oldest first.
+pub async fn all_readable(
+    conn: &impl ConnectionTrait,
+    patient: PatientId,
+    (member, now): (AccountId, DateTime<Utc>),
+    (key, most): (&DataKey, i64),
+) -> ApiResult<Vec<JournalComment>> {
+    let sql = format!(
+        "SELECT c.* FROM {} JOIN journal_comments c ON c.patient_id = s.patient_id AND c.entry_id = s.entry_id \
+         WHERE s.patient_id = $1 AND s.member_id = $2 ORDER BY c.created_at DESC, c.id DESC LIMIT $4",
+        readable("$3")
+    );
+    let values = [patient.0.into(), member.0.into(), now.into(), most.into()];
+    let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
+    let mut rows = journal_comments::Model::find_by_statement(statement).all(conn).await?;
+    rows.reverse();
+    rows.into_iter().map(|row| view(row, key)).collect()
+}
+
+/// Every comment below entries of a patient, the oldest first.
+pub async fn all_own(
+    conn: &impl ConnectionTrait,
+    patient: PatientId,
+    key: &DataKey,
+) -> ApiResult<Vec<JournalComment>> {
+    let rows = journal_comments::Entity::find()
+        .filter(journal_comments::Column::PatientId.eq(patient))
+        .order_by_asc(journal_comments::Column::CreatedAt)
+        .order_by_asc(journal_comments::Column::Id)
+        .all(conn)
+        .await?;
+    rows.into_iter().map(|row| view(row, key)).collect()
 }
 
 /// The comments below entries that travel to a device, oldest first.

@@ -20,12 +20,15 @@ mod sync;
 pub mod templates;
 
 pub use attached::{Standing, clear_attachment, kind_of_field, set_attachment, standing};
-pub use dto::EntryFields;
+pub use comments::{
+    CommentAuthor, JournalComment, all_own as own_comments, all_readable as readable_comments,
+};
+pub use dto::{EntryFields, JournalEntry, SharedEntry};
 pub use notice::not_monitored;
-pub use queries::place as revision_place;
+pub use queries::{all_final, place as revision_place};
 pub use readable::readable;
 pub use rules::{Body, FREE_NOTE, FREE_NOTE_VERSION};
-pub use staff::shows_attachment;
+pub use staff::{all_shared, shows_attachment};
 pub use sync::{JournalEntries, SyncedEntry, keep_note};
 pub use templates::title as template_title;
 use utoipa_axum::router::OpenApiRouter;

@@ -99,6 +99,17 @@ pub fn view(row: EntryRow, key: &DataKey) -> ApiResult<JournalEntry> {
     })
 }
 
+/// Every entry that is finished, the oldest first.
+pub async fn all_final(
+    conn: &impl ConnectionTrait,
+    patient: PatientId,
+    key: &DataKey,
+) -> ApiResult<Vec<JournalEntry>> {
+    let rest = "AND e.state = 'final' ORDER BY e.created_at, e.id";
+    let rows = select(conn, rest, vec![patient.0.into()]).await?;
+    rows.into_iter().map(|row| view(row, key)).collect()
+}
+
 /// One entry, 404 unless it is the patient's.
 pub async fn find(
     conn: &impl ConnectionTrait,

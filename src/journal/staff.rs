@@ -103,6 +103,19 @@ async fn shared_with(
     rows.into_iter().next().map(|row| view(row, key)).transpose()
 }
 
+/// The entries last shared with this member, as they read them now, the first shared first.
+pub async fn all_shared(
+    conn: &impl ConnectionTrait,
+    patient: PatientId,
+    by: (AccountId, DateTime<Utc>),
+    (key, most): (&DataKey, i64),
+) -> ApiResult<Vec<SharedEntry>> {
+    let rest = "ORDER BY s.shared_at DESC, s.entry_id DESC LIMIT $4";
+    let mut rows = select(conn, patient, by, rest, vec![most.into()]).await?;
+    rows.reverse();
+    rows.into_iter().map(|row| view(row, key)).collect()
+}
+
 /// 404 unless the revision that is shared with this member now shows the attachment.
 pub async fn shows_attachment(
     conn: &DatabaseConnection,

@@ -11,6 +11,7 @@ mod forms;
 mod responses;
 pub mod scoring;
 
+pub use answers::MeasureAnswer;
 pub use assignments::{
     Assignments, MeasureAssignment, NewAssignment, PlannedMeasure, assign, assign_planned, cancel_planned,
     move_planned,
@@ -19,8 +20,14 @@ pub use catalogue::{Catalogue, CatalogueError, DAILY, embedded};
 pub use clinic::{
     ClinicFacts, Responder, ResponsePolicyContent, ResponseStep, clinic_facts, response_policy,
 };
-pub use definition::{Level, Measure, Notify, SafetyRule};
-pub use responses::{MeasureChange, MeasureResponse, Responses, unshare_all};
+pub use definition::{AnswerOption, Item, ItemType, Level, Measure, Notify, SafetyRule, Score};
+pub use forms::LOINC_NOTICE;
+#[cfg(test)]
+pub use responses::MeasureScore;
+pub use responses::{
+    MeasureChange, MeasureResponse, MeasureResult, Reader as ResponseReader, Responses, all as all_responses,
+    result as response_result, unshare_all,
+};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::AppState;

@@ -48,6 +48,16 @@ pub async fn list(
     Ok(page.newest_first(query, plans::Column::CreatedAt, plans::Column::Id).all(conn).await?)
 }
 
+/// All of a patient, the oldest first.
+pub async fn all(conn: &impl ConnectionTrait, patient: PatientId) -> ApiResult<Vec<plans::Model>> {
+    Ok(plans::Entity::find()
+        .filter(plans::Column::PatientId.eq(patient))
+        .order_by_asc(plans::Column::CreatedAt)
+        .order_by_asc(plans::Column::Id)
+        .all(conn)
+        .await?)
+}
+
 async fn find(conn: &impl ConnectionTrait, patient: PatientId, id: PlanId) -> ApiResult<plans::Model> {
     plans::Entity::find_by_id((patient, id)).one(conn).await?.ok_or(ApiError::NotFound)
 }

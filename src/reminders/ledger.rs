@@ -15,7 +15,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{ACCOUNT, RULE, SNOOZE, dto::Notification, queries, words};
+use super::{ACCOUNT, RULE, SESSION, SNOOZE, dto::Notification, queries, words};
 use crate::{
     accounts::Patient,
     content::protocols,
@@ -65,6 +65,27 @@ pub async fn of_sessions(
         .into_model()
         .all(conn)
         .await?)
+}
+
+/// The latest reminders of a patient, earliest first: those around sessions, which their care team plans, or with all
+/// they set themselves.
+pub async fn reminders_of(
+    conn: &impl ConnectionTrait,
+    patient: PatientId,
+    (own, most): (bool, u64),
+) -> ApiResult<Vec<notifications::Model>> {
+    use notifications::Column;
+    let kinds: &[&str] = if own { &[SESSION, RULE, SNOOZE] } else { &[SESSION] };
+    let mut rows = notifications::Entity::find()
+        .filter(Column::RecipientId.eq(patient.0))
+        .filter(Column::OriginKind.is_in(kinds.iter().copied()))
+        .order_by_desc(Column::DueAt)
+        .order_by_desc(Column::Id)
+        .limit(most)
+        .all(conn)
+        .await?;
+    rows.reverse();
+    Ok(rows)
 }
 
 /// One line, 404 unless it is the recipient's.

@@ -14,12 +14,16 @@ mod routes;
 mod rules;
 mod sync;
 
+pub use administration::{
+    AdministeredDose, Administration, DoseUnit, VitalSigns, all_latest as administrations,
+};
 pub use dto::{LOCATIONS, Session};
 pub use overlaps::{Slot, refuse_overlaps};
-pub use own::{ReadinessItem, checklist, close_intentions, has_intention, shared_intention};
+pub use own::{ReadinessItem, checklist, close_intentions, has_intention, own_intention, shared_intention};
 pub use own_sync::{Intentions, Readiness, SyncedIntention, SyncedReadiness};
-pub use queries::view;
+pub use queries::{all, view};
 pub use readiness::items as readiness_items;
+pub use requests::{RequestKeys, RequestKind, SessionRequest, all_open as open_requests};
 pub use sync::Sessions;
 
 /// Every operation of sessions.

@@ -158,9 +158,14 @@ fn open(row: &sessions::Model, key: &DataKey) -> ApiResult<SessionIntention> {
     Ok(kept(row, key)?.intention)
 }
 
+/// What the patient has written down, for their own eyes.
+pub fn own_intention(row: &sessions::Model, key: &DataKey) -> ApiResult<Option<String>> {
+    Ok(open(row, key)?.text.filter(|text| !text.trim().is_empty()))
+}
+
 /// Whether the patient has written down what they hope for.
 pub fn has_intention(row: &sessions::Model, key: &DataKey) -> ApiResult<bool> {
-    Ok(open(row, key)?.text.is_some_and(|text| !text.trim().is_empty()))
+    Ok(own_intention(row, key)?.is_some())
 }
 
 /// The intention, if the patient shares it; whether they may is asked elsewhere.

@@ -5,7 +5,8 @@ use entity::{
     sessions,
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, Set, Statement,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    Set, Statement,
 };
 
 use super::{
@@ -87,6 +88,16 @@ pub async fn list(
 ) -> ApiResult<Vec<sessions::Model>> {
     let query = sessions::Entity::find().filter(sessions::Column::PatientId.eq(patient));
     Ok(page.newest_first(query, sessions::Column::StartsAt, sessions::Column::Id).all(conn).await?)
+}
+
+/// All of a patient, the earliest start first.
+pub async fn all(conn: &impl ConnectionTrait, patient: PatientId) -> ApiResult<Vec<sessions::Model>> {
+    Ok(sessions::Entity::find()
+        .filter(sessions::Column::PatientId.eq(patient))
+        .order_by_asc(sessions::Column::StartsAt)
+        .order_by_asc(sessions::Column::Id)
+        .all(conn)
+        .await?)
 }
 
 /// Inserts a planned session.

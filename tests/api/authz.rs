@@ -251,6 +251,8 @@ const TABLE: &[(&str, [u16; 9])] = &[
     ("get_review_queue", [401, 403, 403, 200, 200, 200, 200, 403, 401]),
     ("put_entry_review", HER_THERAPIST),
     ("get_digest", HER_THERAPIST),
+    ("get_patient_fhir", HER_THERAPIST),
+    ("get_fhir_metadata", OPEN),
     ("list_alerts", [401, 403, 403, 200, 200, 200, 200, 403, 401]),
     ("acknowledge_alert", HER_THERAPIST),
     ("list_own_alerts", PATIENTS),
@@ -290,6 +292,7 @@ const OF_ROLES: &[(&str, [u16; 4])] = &[
     ("list_patient_sessions", HER_MEDICAL),
     ("get_session_preparation", HER_MEDICAL),
     ("list_shared_entries", HER_MEDICAL),
+    ("get_patient_fhir", HER_MEDICAL),
     ("get_shared_entry", SHARED_WITH_ANOTHER),
     ("get_shared_attachment", SHARED_WITH_ANOTHER),
     ("put_session_administration", HER_MEDICAL),
@@ -362,7 +365,7 @@ async fn every_operation_answers_everybody_as_the_table_says(app: TestApp) {
                 world.people[column].clone()
             };
             let fresh = if expected < 400 { Some(world.thing(&operation.id).await) } else { None };
-            let reply = world.ask(&who, &operation, fresh.as_ref().unwrap_or(&refused_thing)).await;
+            let reply = world.ask(&who, operation, fresh.as_ref().unwrap_or(&refused_thing)).await;
             if reply.status != expected {
                 let body = String::from_utf8_lossy(&reply.body).into_owned();
                 wrong.push(format!(
@@ -413,7 +416,7 @@ async fn z1_staff_without_a_second_factor_reach_nothing_but_setting_one_up(app: 
     let pat = world.app.newcomer("pat").await;
     for operation in operations() {
         let thing = world.thing(&operation.id).await;
-        let reply = world.ask(&pat, &operation, &thing).await;
+        let reply = world.ask(&pat, operation, &thing).await;
         let open = row(&operation.id)[0];
         if ENROLMENT.contains(&operation.id.as_str()) {
             assert!(![401, 403].contains(&reply.status.as_u16()), "{}: {}", operation.id, reply.status);

@@ -27,11 +27,11 @@ both_engines![
     an_archive_that_fails_again_and_again_is_given_up,
 ];
 
-async fn ask(who: &Person) -> Value {
+pub async fn ask(who: &Person) -> Value {
     who.request(Method::POST, "/v1/me/export").await.send().await.expect(202)
 }
 
-async fn file(who: &Person, export: &Value) -> Vec<u8> {
+pub async fn file(who: &Person, export: &Value) -> Vec<u8> {
     let reply = who.get(&format!("/v1/me/exports/{}/file", id_of(export))).await;
     assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
     assert_eq!(reply.headers["content-type"], "application/zip");
@@ -39,7 +39,7 @@ async fn file(who: &Person, export: &Value) -> Vec<u8> {
     reply.body.to_vec()
 }
 
-fn part(archive: &[u8], name: &str) -> Vec<u8> {
+pub fn part(archive: &[u8], name: &str) -> Vec<u8> {
     let mut zip = zip::ZipArchive::new(Cursor::new(archive)).unwrap();
     let mut bytes = Vec::new();
     zip.by_name(name).unwrap().read_to_end(&mut bytes).unwrap();
@@ -77,6 +77,10 @@ async fn an_archive_holds_everything_of_the_patient_and_nothing_of_others(app: T
     assert_eq!(ready["bytes"], archive.len());
     let records = part(&archive, "records.json");
     let page = String::from_utf8(part(&archive, "readable.html")).unwrap();
+    let exchange = part(&archive, "fhir.json");
+    for words in ["words that only she wrote", "words of her therapist"] {
+        assert!(contains(&exchange, words), "{words}");
+    }
     for words in
         ["words that only she wrote", "words of her therapist", "words of the clinic", email("ana").as_str()]
     {
@@ -84,6 +88,7 @@ async fn an_archive_holds_everything_of_the_patient_and_nothing_of_others(app: T
     }
     for secret in ["only in the diary", &ben.id.to_string(), "$argon2", email("ben").as_str()] {
         assert!(!contains(&records, secret) && !page.contains(secret), "{secret}");
+        assert!(!contains(&exchange, secret), "{secret}");
     }
     assert_eq!(part(&archive, &format!("files/{voice}.wav")), sound);
     let document: Value = serde_json::from_slice(&records).unwrap();

@@ -20,6 +20,7 @@ mod consents;
 mod content;
 mod erasure;
 mod exports;
+mod fhir;
 mod goals;
 mod goals_shared;
 mod journal;

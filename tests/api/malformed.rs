@@ -81,14 +81,14 @@ async fn every_operation_with_a_body_takes_only_one_json_object(app: TestApp) {
             ("\"text\"", 422),
             ("{\"nobody_knows_this\":1}", 422),
         ] {
-            let reply = request(&app, &operation).await.text(body).send().await;
+            let reply = request(&app, operation).await.text(body).send().await;
             assert_eq!(reply.status, status, "{} with {body:?}: {}", operation.id, reply.json());
         }
         let deep = format!("{{\"x\":{}{}}}", "[".repeat(30_000), "]".repeat(30_000));
-        let reply = request(&app, &operation).await.text(deep).send().await;
+        let reply = request(&app, operation).await.text(deep).send().await;
         assert!([400, 422].contains(&reply.status.as_u16()), "{}: {}", operation.id, reply.json());
         let reply =
-            request(&app, &operation).await.bytes("{}").header("content-type", "text/plain").send().await;
+            request(&app, operation).await.bytes("{}").header("content-type", "text/plain").send().await;
         reply.refused(415, "unsupported_media_type");
         app.advance(chrono::Duration::minutes(16));
     }
@@ -254,7 +254,7 @@ async fn if_match_is_needed_where_something_may_be_lost(app: TestApp) {
         let mia = app.medical("mia").await;
         let who = if operation.id == "put_session_administration" { &mia } else { who };
         let admin = app.admin().await;
-        let who = if is_for_admins(&operation) { &admin } else { who };
+        let who = if is_for_admins(operation) { &admin } else { who };
         let id = if staff {
             bo.schedule(&ana, "integration", app.now() + chrono::Duration::days(3 + asked)).await["id"]
                 .clone()

@@ -1,12 +1,18 @@
-//! The therapist's side: what waits, the digest before the session, and an alert that a named person takes upon them.
+//! The therapist's side: what waits, the digest before the session, the same for other systems, and an alert that a
+//! named person takes upon them.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{Cast, chapter, line, reminding::pause};
-use crate::demo::{
-    client::{Broken, check, items, text},
-    receiver::PushReceiver,
+use crate::{
+    app::AppState,
+    demo::{
+        client::{Broken, check, items, text},
+        receiver::PushReceiver,
+    },
 };
 
 const BOS_PHONE: &str = "Bo's phone";
@@ -19,7 +25,7 @@ pub async fn register(cast: &Cast, phone: &PushReceiver) -> Result<(), Broken> {
     cast.bo.create("/v1/push/subscriptions", body).await.map(drop)
 }
 
-pub async fn review(cast: &Cast, phone: &PushReceiver) -> Result<(), Broken> {
+pub async fn review(app: &AppState, cast: &Cast, phone: &PushReceiver) -> Result<(), Broken> {
     chapter(8, "Bo's side: what calls for him, what waits, and the digest before the session");
     ring(phone).await?;
     let queue = cast.bo.get("/v1/review/queue").await?;
@@ -30,6 +36,7 @@ pub async fn review(cast: &Cast, phone: &PushReceiver) -> Result<(), Broken> {
         line(format!("           then \"{}\", shared and not reviewed", text(entry, "title")?));
     }
     digest(cast).await?;
+    exchange(app, cast).await?;
     acknowledge(cast, text(&alerts[0], "id")?).await
 }
 
@@ -69,6 +76,45 @@ async fn digest(cast: &Cast) -> Result<(), Broken> {
     })?;
     line(format!("the page   the same with Accept: text/html, to print: {} bytes, no script", page.len()));
     Ok(())
+}
+
+/// What Bo may read, for another system.
+async fn exchange(app: &AppState, cast: &Cast) -> Result<(), Broken> {
+    let path = format!("/v1/patients/{}/fhir", cast.patient_id);
+    cast.cy.is_closed(&path).await?;
+    let bundle = cast.bo.get(&path).await?;
+    let (mut urls, mut kinds) = (BTreeSet::new(), BTreeMap::new());
+    for entry in items(&bundle, "entry")? {
+        urls.insert(text(entry, "fullUrl")?);
+        *kinds.entry(text(&entry["resource"], "resourceType")?).or_insert(0) += 1;
+    }
+    check(resolves(&bundle, &urls), || "a reference leads out of the bundle".into())?;
+    check(kinds.contains_key("QuestionnaireResponse") && kinds.contains_key("Flag"), || {
+        format!("the bundle holds {kinds:?}")
+    })?;
+    let told = bundle.to_string();
+    check(!told.contains("Only mine") && !kinds.contains_key("MedicationAdministration"), || {
+        "the bundle tells what is not Bo's to read".into()
+    })?;
+    let file = app.config.data_dir.join("bundle.fhir.json");
+    std::fs::write(&file, &told).map_err(|error| Broken(format!("{}: {error}", file.display())))?;
+    line(format!("FHIR       {} resources, each reference among them, in {}", urls.len(), file.display()));
+    let counted: Vec<String> = kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    for some in counted.chunks(6) {
+        line(format!("           {}", some.join(", ")));
+    }
+    Ok(())
+}
+
+fn resolves(value: &Value, urls: &BTreeSet<&str>) -> bool {
+    match value {
+        Value::Object(fields) => fields.iter().all(|(name, below)| match below.as_str() {
+            Some(url) if name == "reference" => urls.contains(url),
+            _ => resolves(below, urls),
+        }),
+        Value::Array(items) => items.iter().all(|below| resolves(below, urls)),
+        _ => true,
+    }
 }
 
 async fn acknowledge(cast: &Cast, alert: &str) -> Result<(), Broken> {

@@ -7,8 +7,10 @@ mod rules;
 mod staff;
 mod sync;
 
-pub use dto::{MeasureChange, MeasureResponse};
-pub use queries::unshare_all;
+#[cfg(test)]
+pub use dto::MeasureScore;
+pub use dto::{MeasureChange, MeasureResponse, MeasureResult};
+pub use queries::{Reader, all, result, unshare_all};
 pub use rules::known;
 pub use sync::Responses;
 use utoipa_axum::router::OpenApiRouter;

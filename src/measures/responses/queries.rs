@@ -134,6 +134,19 @@ pub async fn list(
     select(conn, reader, &rest, values).await
 }
 
+/// The latest that a reader may see, the earliest first.
+pub async fn all(
+    conn: &impl ConnectionTrait,
+    reader: Reader,
+    patient: PatientId,
+    most: i64,
+) -> ApiResult<Vec<Row>> {
+    let rest = "ORDER BY r.taken_at DESC, r.id DESC LIMIT $2";
+    let mut rows = select(conn, reader, rest, vec![patient.0.into(), most.into()]).await?;
+    rows.reverse();
+    Ok(rows)
+}
+
 /// What the form says, with its answers opened.
 pub fn result(row: &Row, key: &DataKey, catalogue: &Catalogue) -> ApiResult<(MeasureResult, Answers)> {
     let answers: Answers = key.open_json(place(row.id), &row.answers_sealed)?;

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, Datelike, NaiveDate, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, Offset, SubsecRound, TimeDelta, Utc};
 use jiff::{Span, Timestamp, civil, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +77,13 @@ impl Zone {
     /// The local calendar date of an instant.
     pub fn local_date(&self, instant: DateTime<Utc>) -> NaiveDate {
         to_naive_date(self.local(instant).date())
+    }
+
+    /// How far the clocks there are from UTC at an instant.
+    pub fn offset(&self, instant: DateTime<Utc>) -> FixedOffset {
+        let seconds = self.zone.to_offset(to_timestamp(instant)).seconds();
+        // Never: no place is a day away from UTC.
+        FixedOffset::east_opt(seconds).unwrap_or_else(|| Utc.fix())
     }
 
     /// The instant of a local date-time: in a gap shifted forward by the gap, in a fold the first.

@@ -7,4 +7,6 @@ mod queries;
 mod routes;
 mod rules;
 
+pub use dto::{AdministeredDose, Administration, DoseUnit, VitalSigns};
+pub use queries::all_latest;
 pub use routes::router;

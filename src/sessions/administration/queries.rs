@@ -5,7 +5,8 @@ use entity::{
     ids::{AccountId, PatientId, SessionId},
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    QuerySelect, Statement,
 };
 use serde::{Deserialize, Serialize};
 
@@ -85,6 +86,20 @@ pub async fn latest(
     key: &DataKey,
 ) -> ApiResult<Administration> {
     versions(conn, of, key, 1).await?.pop().ok_or(ApiError::NotFound)
+}
+
+/// The latest version of every record of a patient, by session.
+pub async fn all_latest(
+    conn: &impl ConnectionTrait,
+    patient: PatientId,
+    key: &DataKey,
+) -> ApiResult<Vec<Administration>> {
+    let sql = "SELECT a.* FROM administrations a WHERE a.patient_id = $1 AND NOT EXISTS (SELECT 1 \
+         FROM administrations n WHERE n.patient_id = a.patient_id AND n.session_id = a.session_id \
+         AND n.version > a.version) ORDER BY a.session_id";
+    let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, [patient.0.into()]);
+    let rows = Model::find_by_statement(statement).all(conn).await?;
+    rows.into_iter().map(|row| view(row, key)).collect()
 }
 
 /// Adds a version to a record that is at `version`, 0 before there is any.

@@ -10,6 +10,9 @@ mod rules;
 mod staff;
 mod staff_routes;
 
+pub use dto::{RequestKind, SessionRequest};
+pub use queries::{Keys as RequestKeys, all_open};
+
 /// Every operation of requests.
 pub fn router() -> utoipa_axum::router::OpenApiRouter<crate::app::AppState> {
     own::router().merge(staff_routes::router())

@@ -7,7 +7,8 @@ use entity::{
     sessions,
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, Set, Statement,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    Set, Statement,
 };
 use serde::{Deserialize, Serialize};
 
@@ -115,6 +116,23 @@ pub async fn list(
         .filter(Column::PatientId.eq(patient))
         .filter(Column::ClinicId.eq(clinic));
     Ok(page.newest_first(query, Column::CreatedAt, Column::Id).all(conn).await?)
+}
+
+/// What a patient asks a clinic for and still waits, the oldest first; without notes.
+pub async fn all_open(
+    conn: &impl ConnectionTrait,
+    (patient, clinic): (PatientId, ClinicId),
+    keys: Keys<'_>,
+    now: DateTime<Utc>,
+) -> ApiResult<Vec<SessionRequest>> {
+    let rows = session_requests::Entity::find()
+        .filter(Column::PatientId.eq(patient))
+        .filter(Column::ClinicId.eq(clinic))
+        .filter(Column::State.is_in(OPEN))
+        .order_by_asc(Column::Id)
+        .all(conn)
+        .await?;
+    rows.into_iter().map(|row| view(row, keys, now)).collect()
 }
 
 /// One request, 404 unless it is the patient's.
