@@ -17,7 +17,7 @@ use super::{
     limits::count_attempts,
     recovery,
     reset::{self, Way},
-    reset_dto::{Recovery, RecoveryWait},
+    reset_dto::{Recovery, RecoveryOutcome},
     totp,
 };
 use crate::{
@@ -63,7 +63,7 @@ pub async fn recover(
     input: &Recovery,
     network: &str,
     request_id: &str,
-) -> ApiResult<Option<RecoveryWait>> {
+) -> ApiResult<RecoveryOutcome> {
     let buckets = [Bucket::Network(network), Bucket::Overall, Bucket::Desk(&input.email)];
     count_attempts(app, &buckets).await?;
     let account = accounts::Entity::find()
@@ -85,11 +85,11 @@ pub async fn recover(
             None => begin_wait(app, account, token, request_id).await?,
         };
         if ready_at > app.clock.now() {
-            return Ok(Some(RecoveryWait { ready_at }));
+            return Ok(RecoveryOutcome { changed: false, ready_at: Some(ready_at) });
         }
     }
     reset::choose(app, (token, way), input.password.expose_secret(), request_id).await?;
-    Ok(None)
+    Ok(RecoveryOutcome { changed: true, ready_at: None })
 }
 
 async fn begin_wait(

@@ -46,12 +46,16 @@ pub struct Recovery {
     pub password: SecretString,
 }
 
-/// Nothing is changed yet: send the same again once it is time. Every device and address of the account is told, and
-/// whoever is logged in can stop it.
+/// What became of a recovery.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct RecoveryWait {
+pub struct RecoveryOutcome {
+    /// Whether the password is changed. If not, nothing is changed yet: send the same again once it is time. Every device
+    /// and address of the account is told, and whoever is logged in can stop it.
+    #[schema(example = false)]
+    pub changed: bool,
     /// From then on the code of the front desk works by itself, for a week.
-    pub ready_at: DateTime<Utc>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready_at: Option<DateTime<Utc>>,
 }
 
 impl Validate for PasswordResetRequest {

@@ -1,16 +1,11 @@
 //! Handlers of new passwords for those who lost theirs.
 
-use axum::{
-    Json,
-    extract::State,
-    http::StatusCode,
-    response::{IntoResponse, Response},
-};
+use axum::{Json, extract::State, http::StatusCode};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Patient, desk, reset,
-    reset_dto::{PasswordReset, PasswordResetRequest, Recovery, RecoveryWait},
+    reset_dto::{PasswordReset, PasswordResetRequest, Recovery, RecoveryOutcome},
 };
 use crate::{
     app::AppState,
@@ -56,21 +51,16 @@ async fn confirm_password_reset(
 
 /// Choose a new password with a code of the front desk, for whoever lost their only phone. With one of the patient's own
 /// recovery codes it counts at once: every device is logged out and the second factor is switched off; log in afterwards.
-/// Without one the answer is 202, and the same request counts from `ready_at` on.
+/// Without one nothing is changed yet, and the same request counts from `ready_at` on.
 #[utoipa::path(post, path = "/auth/recovery", operation_id = "recover_account", tag = "accounts", security(()),
-    request_body = Recovery,
-    responses((status = 204, description = "Changed"), (status = 202, body = RecoveryWait), Problems))]
+    request_body = Recovery, responses((status = 200, body = RecoveryOutcome), Problems))]
 async fn recover_account(
     State(app): State<AppState>,
     network: Network,
     request: RequestId,
     ValidJson(input): ValidJson<Recovery>,
-) -> ApiResult<Response> {
-    let wait = desk::recover(&app, &input, network.as_str(), &request.0).await?;
-    Ok(wait.map_or_else(
-        || StatusCode::NO_CONTENT.into_response(),
-        |wait| (StatusCode::ACCEPTED, Json(wait)).into_response(),
-    ))
+) -> ApiResult<Json<RecoveryOutcome>> {
+    Ok(Json(desk::recover(&app, &input, network.as_str(), &request.0).await?))
 }
 
 /// Stop a recovery of my account that the front desk has begun: its code works no more. 404 when there is none.

@@ -46,8 +46,8 @@ async fn a_new_device_and_a_recovery_are_told_on_the_other_devices_whatever_is_p
     let code = bo.request(Method::POST, &path).await.send().await.expect(201)["code"].clone();
     assert_eq!(told().await.len(), before + 2);
     let body = json!({"email": email("ana"), "code": code, "password": "lantern orchard granite sparrow"});
-    app.anon().post("/v1/auth/recovery", &body).await.expect(202);
-    app.anon().post("/v1/auth/recovery", &body).await.expect(202);
+    app.anon().post("/v1/auth/recovery", &body).await.expect(200);
+    app.anon().post("/v1/auth/recovery", &body).await.expect(200);
     assert_eq!(told().await.len(), before + 3);
     assert!(practice.reads(ana).await.iter().all(|(state, _)| state == "accepted" || state == "cancelled"));
 }
