@@ -52,6 +52,8 @@ pub mod health;
 pub mod http;
 /// Repeated requests with one effect.
 pub mod idempotency;
+/// Reading an archive of another installation.
+pub mod import;
 /// Work for later.
 pub mod jobs;
 /// The integration journal.

@@ -16,10 +16,10 @@ mod upload;
 
 use utoipa_axum::router::OpenApiRouter;
 
-pub use chunks::{Stored, load as load_chunk};
+pub use chunks::{Stored, insert as insert_chunk, load as load_chunk};
 pub use entry::require_complete;
 pub use queries::{erase_of_entry, sweep};
-pub use rules::{AttachmentKind, MediaType, parts};
+pub use rules::{AttachmentKind, MediaType, part_length, parts};
 
 use crate::app::AppState;
 

@@ -15,6 +15,7 @@ mod admin;
 mod audit;
 mod backup;
 mod doctor;
+mod import;
 mod keys;
 mod openapi;
 mod reminders;
@@ -56,6 +57,8 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Restore a backup into an empty database.
     Restore(backup::RestoreArgs),
+    /// Read a patient's archive from another installation.
+    Import(import::ImportArgs),
     /// Check the chains of who read and changed what.
     Audit(audit::AuditArgs),
     /// Make clinics and their first admins.
@@ -121,6 +124,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Admin(args) => admin::run(config, args).await,
         Command::Backup(args) => backup::make(config, args).await,
         Command::Restore(args) => backup::restore(config, args).await,
+        Command::Import(args) => import::run(config, args).await,
         Command::Audit(args) => audit::run(config, args).await,
         Command::Reminders(args) => reminders::run(config, args).await,
         Command::Openapi | Command::Demo(_) | Command::Doctor | Command::Keys(_) => Ok(()),

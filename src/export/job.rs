@@ -33,6 +33,11 @@ use crate::{
     vault::{DataKey, KeyOwner, OwnerKind},
 };
 
+/// What `records.json` says it is.
+pub const FORMAT: &str = "afterglow-export";
+/// Rises when an older program would read a new archive wrongly.
+pub const VERSION: u64 = 1;
+
 const LEASE: Duration = Duration::minutes(2);
 /// An archive that fails so often is not tried again.
 const MOST_ATTEMPTS: i32 = 5;
@@ -139,7 +144,7 @@ async fn build(app: &AppState, job: &jobs::Model) -> ApiResult<()> {
     let mut archive = Archive::new(&building);
     let readable = page::page(&records, &export.locale, export.requested_at);
     let document = json!({
-        "format": "afterglow-export", "version": 1, "requested_at": export.requested_at,
+        "format": FORMAT, "version": VERSION, "requested_at": export.requested_at,
         "patient_id": patient, "tables": records,
     });
     archive.begin("records.json", true)?;

@@ -2,7 +2,7 @@
 
 use entity::{
     TABLES,
-    data_map::{Export, Form, KeyOwner, Owner, TableRule},
+    data_map::{ColumnRule, Export, Form, KeyOwner, Owner, TableRule},
     ids::PatientId,
 };
 use sea_orm::{
@@ -25,13 +25,13 @@ pub struct Keys {
 }
 
 impl Keys {
-    fn open(&self, place: Place, owner: KeyOwner, sealed: &[u8]) -> ApiResult<Vec<u8>> {
+    pub fn of(&self, owner: KeyOwner) -> ApiResult<&DataKey> {
         let key = match owner {
             KeyOwner::Patient | KeyOwner::Account => Some(&self.patient),
             KeyOwner::ClinicRecord => self.record.as_ref(),
             KeyOwner::Clinic => Some(&self.clinic),
         };
-        Ok(key.ok_or(ApiError::NotFound)?.open(place, sealed)?)
+        key.ok_or(ApiError::NotFound)
     }
 }
 
@@ -82,8 +82,8 @@ macro_rules! tables {
             }
         }
 
-        #[cfg(test)]
-        const LISTED: &[&str] = &[$(stringify!($table)),*];
+        /// Every table of an archive.
+        pub const LISTED: &[&str] = &[$(stringify!($table)),*];
     };
 }
 
@@ -128,7 +128,7 @@ tables![
     zone_history,
 ];
 
-fn column<E: EntityTrait>(name: &str) -> ApiResult<E::Column> {
+pub fn column<E: EntityTrait>(name: &str) -> ApiResult<E::Column> {
     let found = E::Column::iter().find(|column| column.as_str() == name);
     found.ok_or_else(|| ApiError::internal(Unknown(name.to_owned())))
 }
@@ -162,9 +162,12 @@ where
         let stored = model.get(column::<E>(rule.column)?);
         let (name, value) = match (rule.form, stored) {
             (Form::Sealed(by), Stored::Bytes(Some(sealed))) => {
-                let place = place::<E>(model, Place::new(rules.table, rule.column, owner.1), owner.0);
-                let name = rule.column.trim_end_matches("_sealed");
-                (name, Some(readable(&String::from_utf8_lossy(&keys.open(place, by, &sealed)?))))
+                let place = place::<E>(|key| model.get(key), (rules, rule), owner);
+                let text = String::from_utf8_lossy(&keys.of(by)?.open(place, &sealed)?).into_owned();
+                (
+                    name_of(rule),
+                    Some(if are_words(rules, rule) { Value::String(text) } else { readable(text) }),
+                )
             }
             (_, stored) => (rule.column, clear(stored)),
         };
@@ -173,14 +176,36 @@ where
     Ok(Value::Object(fields))
 }
 
+/// What a column is called in an archive.
+pub fn name_of(rule: &ColumnRule) -> &'static str {
+    rule.column.trim_end_matches("_sealed")
+}
+
+/// Sealed columns that hold what somebody typed and nothing else: what looks like a structure there is none.
+const WORDS: [(&str, &str); 8] = [
+    ("accounts", "email_sealed"),
+    ("accounts", "name_sealed"),
+    ("attachments", "hash_sealed"),
+    ("goal_progress", "note_sealed"),
+    ("journal_comments", "body_sealed"),
+    ("known_devices", "device_name_sealed"),
+    ("logins", "device_name_sealed"),
+    ("session_requests", "note_sealed"),
+];
+
+fn are_words(rules: &TableRule, rule: &ColumnRule) -> bool {
+    WORDS.contains(&(rules.table, rule.column))
+}
+
 /// A value is sealed for its row: the id behind the owner's, and the number behind that.
-fn place<E>(model: &E::Model, mut place: Place, owner: &str) -> Place
-where
-    E: EntityTrait,
-    E::Model: ModelTrait<Entity = E>,
-{
+pub fn place<E: EntityTrait>(
+    stored: impl Fn(E::Column) -> Stored,
+    (rules, rule): (&'static TableRule, &'static ColumnRule),
+    (owner, id): (&str, Uuid),
+) -> Place {
+    let mut place = Place::new(rules.table, rule.column, id);
     for key in E::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column) {
-        match model.get(key) {
+        match stored(key) {
             Stored::Uuid(Some(id)) if key.as_str() != owner => place = place.of_row(id),
             Stored::Int(Some(number)) => place = place.part(number),
             Stored::BigInt(Some(number)) => place = place.part(number),
@@ -196,7 +221,7 @@ fn clear(stored: Stored) -> Option<Value> {
         Stored::Int(value) => json!(value?),
         Stored::BigInt(value) => json!(value?),
         Stored::Double(value) => json!(value?),
-        Stored::String(value) => readable(&value?),
+        Stored::String(value) => readable(value?),
         Stored::Uuid(value) => json!(value?),
         Stored::ChronoDate(value) => json!(value?),
         Stored::ChronoDateTimeUtc(value) => json!(value?),
@@ -205,10 +230,10 @@ fn clear(stored: Stored) -> Option<Value> {
 }
 
 /// Structures are kept as JSON texts; everything else is words.
-fn readable(text: &str) -> Value {
-    match serde_json::from_str(text) {
+fn readable(text: String) -> Value {
+    match serde_json::from_str(&text) {
         Ok(value @ (Value::Object(_) | Value::Array(_))) => value,
-        _ => Value::String(text.to_owned()),
+        _ => Value::String(text),
     }
 }
 

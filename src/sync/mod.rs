@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 pub use collection::{Merged, Pulled, Push, Pushed, Reader, Rows};
 pub use dto::SyncCollection;
-pub use pull::{SOURCES, Source};
+pub use pull::{SOURCES, Source, read_all};
 pub use purge::purge;
 pub use routes::router;
 

@@ -3,7 +3,7 @@
 //! that it is behind `next`, and comes with a later page whether or not this one already showed it.
 
 use entity::ids::PatientId;
-use sea_orm::{DatabaseConnection, FromQueryResult, Statement};
+use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 use uuid::Uuid;
 
 use super::{
@@ -103,8 +103,8 @@ struct Counter {
 }
 
 /// The page behind `since`.
-pub async fn page(
-    reader: &Reader<'_, DatabaseConnection>,
+pub async fn page<C: ConnectionTrait>(
+    reader: &Reader<'_, C>,
     since: Option<Place>,
     limit: u64,
 ) -> ApiResult<(SyncPage, Place)> {
@@ -124,7 +124,7 @@ pub async fn page(
     Ok((page, next))
 }
 
-async fn counter(conn: &DatabaseConnection, patient: PatientId) -> ApiResult<(i64, i64)> {
+async fn counter(conn: &impl ConnectionTrait, patient: PatientId) -> ApiResult<(i64, i64)> {
     let statement = Statement::from_sql_and_values(
         conn.get_database_backend(),
         "SELECT sync_seq, sync_floor FROM patients WHERE patient_id = $1",
@@ -155,8 +155,8 @@ fn keys_sql() -> String {
     format!("{} ORDER BY sync_seq, rank, id LIMIT $6", parts.join(" UNION ALL "))
 }
 
-async fn keys(
-    reader: &Reader<'_, DatabaseConnection>,
+async fn keys<C: ConnectionTrait>(
+    reader: &Reader<'_, C>,
     from: Place,
     counter: i64,
     most: usize,
@@ -174,37 +174,41 @@ async fn keys(
     Ok(Key::find_by_statement(statement).all(reader.conn).await?)
 }
 
-async fn fill(reader: &Reader<'_, DatabaseConnection>, keys: &[Key], page: &mut SyncPage) -> ApiResult<()> {
+async fn fill<C: ConnectionTrait>(
+    reader: &Reader<'_, C>,
+    keys: &[Key],
+    page: &mut SyncPage,
+) -> ApiResult<()> {
     use SyncCollection as One;
     for (rank, Source { collection, .. }) in (1_i32..).zip(SOURCES) {
         match collection {
-            One::Checkins => page.checkins = changes::<Checkins>(reader, keys, rank).await?,
+            One::Checkins => page.checkins = changes::<Checkins, C>(reader, keys, rank).await?,
             One::JournalEntries => {
-                page.journal_entries = changes::<JournalEntries>(reader, keys, rank).await?
+                page.journal_entries = changes::<JournalEntries, C>(reader, keys, rank).await?
             }
-            One::Reminders => page.reminders = changes::<Reminders>(reader, keys, rank).await?,
+            One::Reminders => page.reminders = changes::<Reminders, C>(reader, keys, rank).await?,
             One::DeliveryPolicy => {
-                page.delivery_policy = changes::<DeliveryPolicies>(reader, keys, rank).await?
+                page.delivery_policy = changes::<DeliveryPolicies, C>(reader, keys, rank).await?
             }
-            One::Sessions => page.sessions = changes::<Sessions>(reader, keys, rank).await?,
-            One::Goals => page.goals = changes::<Goals>(reader, keys, rank).await?,
-            One::GoalProgress => page.goal_progress = changes::<GoalNotes>(reader, keys, rank).await?,
+            One::Sessions => page.sessions = changes::<Sessions, C>(reader, keys, rank).await?,
+            One::Goals => page.goals = changes::<Goals, C>(reader, keys, rank).await?,
+            One::GoalProgress => page.goal_progress = changes::<GoalNotes, C>(reader, keys, rank).await?,
             One::MeasureResponses => {
-                page.measure_responses = changes::<Responses>(reader, keys, rank).await?
+                page.measure_responses = changes::<Responses, C>(reader, keys, rank).await?
             }
             One::MeasureAssignments => {
-                page.measure_assignments = changes::<Assignments>(reader, keys, rank).await?
+                page.measure_assignments = changes::<Assignments, C>(reader, keys, rank).await?
             }
-            One::Plans => page.plans = changes::<Plans>(reader, keys, rank).await?,
-            One::SafetyPlan => page.safety_plan = changes::<SafetyPlans>(reader, keys, rank).await?,
+            One::Plans => page.plans = changes::<Plans, C>(reader, keys, rank).await?,
+            One::SafetyPlan => page.safety_plan = changes::<SafetyPlans, C>(reader, keys, rank).await?,
             One::PromptFavourites => {
-                page.prompt_favourites = changes::<Favourites>(reader, keys, rank).await?
+                page.prompt_favourites = changes::<Favourites, C>(reader, keys, rank).await?
             }
             One::SessionIntentions => {
-                page.session_intentions = changes::<Intentions>(reader, keys, rank).await?
+                page.session_intentions = changes::<Intentions, C>(reader, keys, rank).await?
             }
             One::SessionReadiness => {
-                page.session_readiness = changes::<Readiness>(reader, keys, rank).await?
+                page.session_readiness = changes::<Readiness, C>(reader, keys, rank).await?
             }
         }
     }
@@ -212,8 +216,8 @@ async fn fill(reader: &Reader<'_, DatabaseConnection>, keys: &[Key], page: &mut 
 }
 
 /// The part of a page that is one collection's. Its keys are neighbours in the order of the collection.
-async fn changes<P: Pulled>(
-    reader: &Reader<'_, DatabaseConnection>,
+async fn changes<P: Pulled, C: ConnectionTrait>(
+    reader: &Reader<'_, C>,
     keys: &[Key],
     rank: i32,
 ) -> ApiResult<SyncChanges<P::View>> {
@@ -228,4 +232,16 @@ async fn changes<P: Pulled>(
         _ => Vec::new(),
     };
     Ok(SyncChanges { upserts, deleted })
+}
+
+/// Reads every row once, as a device with nothing at hand would: an error for one that cannot be shown.
+pub async fn read_all<C: ConnectionTrait>(reader: &Reader<'_, C>) -> ApiResult<()> {
+    let mut since = None;
+    loop {
+        let (page, next) = page(reader, since, 500).await?;
+        if !page.has_more {
+            return Ok(());
+        }
+        since = Some(next);
+    }
 }

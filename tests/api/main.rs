@@ -23,6 +23,7 @@ mod exports;
 mod fhir;
 mod goals;
 mod goals_shared;
+mod imports;
 mod journal;
 mod journal_comments;
 mod journal_find;

@@ -111,6 +111,11 @@ impl TestApp {
         Self(Arc::new(Inner { state, clock, keys, store, router, people, problems }))
     }
 
+    /// Another installation: a database, keys and people of its own.
+    pub async fn elsewhere(&self) -> TestApp {
+        Self::on(Store::fresh(self.engine()).unwrap()).await
+    }
+
     /// Another process on the same database, with the same keys and the same clock.
     pub async fn beside(&self) -> Beside {
         self.beside_with(&self.keys, |_| ()).await
