@@ -42,10 +42,10 @@ seed patients="200":
 bench-micro:
     cargo bench --bench micro
 
-# CPU per request of the release binary, idle memory, start.
-bench-http:
+# CPU per request of the release binary, idle memory, start; 300 logins, 1,000 reads and 2,000 slow sockets at once.
+bench-http *options:
     cargo build --release
-    cargo bench --bench http
+    cargo bench --bench http -- {{options}}
 
 # Reminders per second and CPU per reminder.
 bench-reminders:

@@ -1,12 +1,16 @@
 //! What a request costs the server's process, end to end over keep-alive connections: logged in, checked, sealed,
-//! audited, logged. Also the time from start to the first 200 on an existing database, and idle memory.
+//! audited, logged. Also the time from start to the first 200 on an existing database, idle memory, and what others
+//! notice of a crowd (`http/pressure.rs`), after which the audit chain is verified.
 //!
 //!     cargo bench --bench http -- [--patients 200] [--requests 4000] [--connections 8] [--database-url postgres://…]
 
 mod common;
+#[path = "http/pressure.rs"]
+mod pressure;
 
 use std::{
     fs,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -43,6 +47,7 @@ struct Args {
 struct Person {
     role: String,
     id: String,
+    email: String,
     therapist_id: Option<String>,
     access_token: String,
 }
@@ -69,14 +74,21 @@ fn post(path: &str, token: &str, body: &str) -> String {
     )
 }
 
-fn scenarios<'a>(patients: &'a [Person], therapists: &'a [Person]) -> Vec<Scenario<'a>> {
-    let patient = move |n: usize| &patients[n % patients.len()];
-    let shared = move |n: usize| {
-        let patient = patient(n);
+/// A therapist reads what the n-th patient shares.
+fn shared<'a>(
+    patients: &'a [Person],
+    therapists: &'a [Person],
+) -> impl Fn(usize) -> String + Send + Sync + 'a {
+    move |n| {
+        let patient = &patients[n % patients.len()];
         let of = therapists.iter().find(|person| Some(&person.id) == patient.therapist_id.as_ref());
         let token = of.map_or("", |person| person.access_token.as_str());
         get(&format!("/v1/patients/{}/journal/entries?limit=20", patient.id), token)
-    };
+    }
+}
+
+fn scenarios<'a>(patients: &'a [Person], therapists: &'a [Person]) -> Vec<Scenario<'a>> {
+    let patient = move |n: usize| &patients[n % patients.len()];
     vec![
         Scenario {
             name: "create check-in",
@@ -93,7 +105,11 @@ fn scenarios<'a>(patients: &'a [Person], therapists: &'a [Person]) -> Vec<Scenar
             expected: 201,
             request: Box::new(move |n| post("/v1/journal/entries", &patient(n).access_token, ENTRY)),
         },
-        Scenario { name: "therapist lists 20 shared", expected: 200, request: Box::new(shared) },
+        Scenario {
+            name: "therapist lists 20 shared",
+            expected: 200,
+            request: Box::new(shared(patients, therapists)),
+        },
     ]
 }
 
@@ -223,5 +239,11 @@ async fn main() -> Outcome<()> {
         measure(&server, port, &scenario, &args).await?;
     }
     println!("memory afterwards            {:>7.1} MiB", server.resident_mib()?);
-    server.stop()
+    let server = Arc::new(server);
+    pressure::logins(&server, port, &patients).await?;
+    pressure::reads(&server, port, shared(&patients, &staff)).await?;
+    pressure::slow_sockets(&server, port, &patients).await?;
+    Arc::into_inner(server).ok_or("somebody still looks at the server")?.stop()?;
+    // Prints what it found; a chain that is not whole ends it with an error.
+    program.run(&["audit", "verify"])
 }

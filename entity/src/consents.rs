@@ -27,6 +27,9 @@ pub struct Model {
     /// Of the words that were shown.
     #[sea_orm(column_type = "Text")]
     pub text_hash: String,
+    /// `restore` when not the patient but a restored backup ended the consent.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub ended_by: Option<String>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -45,5 +48,6 @@ pub const RULES: TableRule = TableRule {
         ColumnRule::new("given_at", Class::Time, Form::Clear, Export::Yes),
         ColumnRule::new("withdrawn_at", Class::Time, Form::Clear, Export::Yes),
         ColumnRule::new("text_hash", Class::Setting, Form::Clear, Export::Yes),
+        ColumnRule::new("ended_by", Class::Setting, Form::Clear, Export::Yes),
     ],
 };

@@ -18,6 +18,8 @@ pub struct Model {
     pub made_by: Option<AccountId>,
     pub created_at: DateTimeUtc,
     pub expires_at: DateTimeUtc,
+    /// From when on a code of the front desk works by itself; none until that was asked for.
+    pub ready_at: Option<DateTimeUtc>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -34,5 +36,6 @@ pub const RULES: TableRule = TableRule {
         ColumnRule::new("made_by", Class::Reference, Form::Clear, Export::No("internal bookkeeping")),
         ColumnRule::new("created_at", Class::Time, Form::Clear, Export::No("internal bookkeeping")),
         ColumnRule::new("expires_at", Class::Time, Form::Clear, Export::No("internal bookkeeping")),
+        ColumnRule::new("ready_at", Class::Time, Form::Clear, Export::No("internal bookkeeping")),
     ],
 };

@@ -30,6 +30,8 @@ mod m20261126_000080_exports;
 mod m20261126_000081_push_subscriptions_fill;
 mod m20261126_000090_alert_ladder;
 mod m20261126_000091_handovers;
+mod m20261126_000096_consents_ended;
+mod m20261126_000097_recovery_waits;
 
 pub struct Migrator;
 
@@ -64,6 +66,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000081_push_subscriptions_fill::Migration),
             Box::new(m20261126_000090_alert_ladder::Migration),
             Box::new(m20261126_000091_handovers::Migration),
+            Box::new(m20261126_000096_consents_ended::Migration),
+            Box::new(m20261126_000097_recovery_waits::Migration),
         ]
     }
 }

@@ -41,7 +41,7 @@ pub struct TotpConfirmation {
     pub code: SecretString,
 }
 
-/// Ten codes that each stand in once for the authenticator app, shown this once: print them.
+/// Ten codes that each work once, in place of the authenticator app or at the front desk, shown this once: print them.
 #[derive(Serialize, ToSchema)]
 pub struct RecoveryCodes {
     #[schema(example = json!(["7K3M9-QX2VB-4"]))]

@@ -10,7 +10,7 @@ use super::{
         PassphraseSuggestion, PasswordChange, Reauthentication, RecoveryCodes, TotpConfirmation,
         TotpEnrolment,
     },
-    passphrases, step_up, totp,
+    passphrases, recovery, step_up, totp,
 };
 use crate::{
     app::AppState,
@@ -27,6 +27,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(get_passphrase_suggestion))
         .routes(routes!(begin_totp, disable_totp))
         .routes(routes!(confirm_totp))
+        .routes(routes!(create_recovery_codes))
 }
 
 /// Prove again who I am. What asks for a fresh factor works for five minutes on this device afterwards.
@@ -93,4 +94,15 @@ async fn confirm_totp(
 async fn disable_totp(State(app): State<AppState>, me: Caller) -> ApiResult<StatusCode> {
     totp::disable(&app, &me).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Make my recovery codes anew: the app asks for them right after registration, and a patient writes them down. They are
+/// shown this once, and earlier ones no longer work. Needs a factor from within the last five minutes.
+#[utoipa::path(post, path = "/auth/recovery-codes", operation_id = "create_recovery_codes", tag = "accounts",
+    responses((status = 201, body = RecoveryCodes), Problems))]
+async fn create_recovery_codes(
+    State(app): State<AppState>,
+    me: Caller,
+) -> ApiResult<(StatusCode, Json<RecoveryCodes>)> {
+    Ok((StatusCode::CREATED, Json(recovery::renew(&app, &me).await?)))
 }

@@ -23,6 +23,7 @@ use crate::{
     db::{WriteTx, Writing},
     error::{ApiError, ApiResult},
     mail::{self, Letter},
+    reminders,
 };
 
 /// Checks every factor that the account has and logs the device in.
@@ -150,6 +151,7 @@ async fn admit(
     }
     let device_secret = Some(devices::remember(app, tx, account.id).await?);
     mail::enqueue(app, tx, account.id, &Letter::NewDevice { at: tx.now() }).await?;
+    reminders::announce_to_devices(tx, account.id).await?;
     Ok(Some(Issued { device_secret, ..issued }))
 }
 

@@ -5,6 +5,7 @@ use crate::{app::AppState, error::ApiResult};
 
 mod caller;
 mod code;
+mod desk;
 mod devices;
 mod dto;
 mod factor_dto;
@@ -16,6 +17,7 @@ mod me;
 mod passphrases;
 mod passwords;
 mod queries;
+mod recovery;
 mod register;
 mod reset;
 mod reset_dto;
@@ -31,13 +33,14 @@ pub use caller::{
     Staff, Therapist,
 };
 pub use code::{InvitationCode, hash as code_hash};
+pub use desk::draw_desk_code;
 pub use dto::check_zone;
 pub use limits::{Bucket, count_attempt};
 pub use logins::{Issued, device_place};
 pub use passwords::{BadHashing, Hashing, Passwords};
 pub use queries::{NewAccount, account_row, create_account, email_place, name_place, own_name, wrapped};
 pub use register::{invitation as find_invitation, take as take_invitation};
-pub use reset::{answer_requests, draw_desk_code};
+pub use reset::answer_requests;
 pub use routes::{router, well_known};
 pub use tokens::{BadSigningKey, Tokens};
 pub use totp::seed_place;

@@ -1,5 +1,5 @@
-//! A new password for whoever lost theirs: a token by mail, or a code from the front desk. Both open the choice of a
-//! password once and nothing else; neither logs anybody in.
+//! A new password for whoever lost theirs: a token by mail, or a code from the front desk (`desk.rs`). Both open the
+//! choice of a password once and nothing else; neither logs anybody in.
 
 use aws_lc_rs::digest;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -10,15 +10,14 @@ use sea_orm::{
     sea_query::{Expr, OnConflict},
 };
 use secrecy::ExposeSecret;
-use uuid::Uuid;
 
 use super::{
-    Bucket, InvitationCode, code, devices,
+    Bucket, desk,
     limits::count_attempts,
     logins, queries,
     register::own_key,
-    reset_dto::{PasswordReset, PasswordResetRequest, Recovery},
-    step_up, strength, totp,
+    reset_dto::{PasswordReset, PasswordResetRequest},
+    step_up, strength,
 };
 use crate::{
     app::AppState,
@@ -30,10 +29,7 @@ use crate::{
 };
 
 const MAIL: &str = "mail";
-const DESK: &str = "desk";
 const MAIL_LIFE: Duration = Duration::minutes(30);
-/// Long enough to type a code on a new phone, with help.
-const DESK_LIFE: Duration = Duration::minutes(15);
 const BATCH: u64 = 50;
 
 fn hash(token: &str) -> Vec<u8> {
@@ -101,7 +97,7 @@ async fn answer(
 }
 
 /// The one token of its kind that an account has: a later one takes the place of an earlier one.
-async fn keep(
+pub async fn keep(
     tx: &WriteTx,
     account: AccountId,
     kind: &str,
@@ -118,13 +114,14 @@ async fn keep(
         made_by,
         created_at: tx.now(),
         expires_at,
+        ready_at: None,
     };
     let row: reset_tokens::ActiveModel = row.into();
     reset_tokens::Entity::insert(row.reset_all()).exec_without_returning(tx.conn()).await?;
     Ok(expires_at)
 }
 
-async fn find(app: &AppState, kind: &str, hash: Vec<u8>) -> ApiResult<Option<reset_tokens::Model>> {
+pub async fn find(app: &AppState, kind: &str, hash: Vec<u8>) -> ApiResult<Option<reset_tokens::Model>> {
     Ok(reset_tokens::Entity::find()
         .filter(reset_tokens::Column::TokenHash.eq(hash))
         .filter(reset_tokens::Column::Kind.eq(kind))
@@ -137,73 +134,82 @@ async fn find(app: &AppState, kind: &str, hash: Vec<u8>) -> ApiResult<Option<res
 pub async fn reset(app: &AppState, input: &PasswordReset, network: &str, request_id: &str) -> ApiResult<()> {
     count_attempts(app, &[Bucket::Network(network), Bucket::Overall]).await?;
     let token = find(app, MAIL, hash(input.token.expose_secret())).await?;
-    choose(app, token, "/token", input.password.expose_secret(), request_id).await
+    choose(app, (token, Way::Mail), input.password.expose_secret(), request_id).await
 }
 
-/// Chooses a new password with the address and a code of the front desk. Every login ends, and the second factor goes:
-/// it was on the phone that is lost.
-pub async fn recover(app: &AppState, input: &Recovery, network: &str, request_id: &str) -> ApiResult<()> {
-    let buckets = [Bucket::Network(network), Bucket::Overall, Bucket::Desk(&input.email)];
-    count_attempts(app, &buckets).await?;
-    let account = accounts::Entity::find()
-        .filter(accounts::Column::EmailIndex.eq(app.vault.index().email(&input.email)))
-        .filter(accounts::Column::State.eq("active"))
-        .one(app.db.reader())
-        .await?;
-    // The same work for an address without an account, whose token there is none of.
-    let id = account.map_or(AccountId(Uuid::nil()), |account| account.id);
-    let token = match InvitationCode::read(input.code.expose_secret()) {
-        Some(typed) => find(app, DESK, desk_hash(app, id, &typed)).await?,
-        None => None,
-    };
-    choose(app, token, "/code", input.password.expose_secret(), request_id).await
+/// What opened the choice of a password.
+#[derive(Clone, Copy)]
+pub enum Way<'a> {
+    Mail,
+    /// A code of the front desk, with one of the patient's own.
+    OwnCode(&'a str),
+    /// A code of the front desk, after the wait.
+    Waited,
 }
 
-async fn choose(
-    app: &AppState,
-    token: Option<reset_tokens::Model>,
-    pointer: &str,
-    password: &str,
-    request_id: &str,
-) -> ApiResult<()> {
-    let invalid = || {
+impl Way<'_> {
+    fn is_desk(self) -> bool {
+        !matches!(self, Self::Mail)
+    }
+
+    /// What is said of a token that does not fit, and where.
+    pub fn invalid(self) -> ApiError {
+        let pointer = if self.is_desk() { "/code" } else { "/token" };
         ApiError::invalid_field(
             pointer,
             "reset_invalid",
             "is not valid, was used, or is too old; ask for a new one",
         )
-    };
-    let token = token.ok_or_else(invalid)?;
+    }
+
+    fn action(self) -> &'static str {
+        if self.is_desk() { "accounts.recover" } else { "accounts.reset_password" }
+    }
+}
+
+/// Chooses the password and ends every login. Whoever comes from the front desk loses the second factor: it was on the
+/// phone that is lost.
+pub async fn choose(
+    app: &AppState,
+    (token, way): (Option<reset_tokens::Model>, Way<'_>),
+    password: &str,
+    request_id: &str,
+) -> ApiResult<()> {
+    let token = token.ok_or_else(|| way.invalid())?;
     let row = accounts::Entity::find_by_id(token.account_id)
         .filter(accounts::Column::State.eq("active"))
         .one(app.db.reader())
         .await?
-        .ok_or_else(invalid)?;
-    let desk = token.kind == DESK;
-    check(app, &row, password, desk).await?;
+        .ok_or_else(|| way.invalid())?;
+    check(app, &row, password, way.is_desk()).await?;
     let hash = app.passwords.hash(password).await?;
     let writing = logins::anonymous(row.id, row.clinic_id, request_id);
     app.db
         .write(&writing, async |tx| {
-            let spent = reset_tokens::Entity::delete_many()
-                .filter(reset_tokens::Column::TokenHash.eq(token.token_hash))
-                .filter(reset_tokens::Column::ExpiresAt.gt(tx.now()))
-                .exec(tx.conn())
-                .await?;
-            if spent.rows_affected == 0 {
-                return Err(invalid());
-            }
+            spend(tx, &token, way).await?;
             set_password(tx, row.id, hash, step_up::is_short(password)).await?;
-            if desk {
-                totp::forget(tx, row.id).await?;
-                devices::forget_all(tx, row.id).await?;
+            if way.is_desk() {
+                desk::open(app, tx, row.id, way).await?;
             }
-            let action = if desk { "accounts.recover" } else { "accounts.reset_password" };
-            tx.audit(Event::new(action, row.id, format!("accounts/{}", row.id)));
+            tx.audit(Event::new(way.action(), row.id, format!("accounts/{}", row.id)));
             logins::end_others(tx, row.id, None, "password_reset").await?;
             mail::enqueue(app, tx, row.id, &Letter::PasswordWasReset { at: tx.now() }).await
         })
         .await
+}
+
+/// Uses the token up: of any number of requests at once, one gets on. One that has to wait is good only afterwards.
+async fn spend(tx: &WriteTx, token: &reset_tokens::Model, way: Way<'_>) -> ApiResult<()> {
+    let mut spending = reset_tokens::Entity::delete_many()
+        .filter(reset_tokens::Column::TokenHash.eq(token.token_hash.clone()))
+        .filter(reset_tokens::Column::ExpiresAt.gt(tx.now()));
+    if matches!(way, Way::Waited) {
+        spending = spending.filter(reset_tokens::Column::ReadyAt.lte(tx.now()));
+    }
+    if spending.exec(tx.conn()).await?.rows_affected == 0 {
+        return Err(way.invalid());
+    }
+    Ok(())
 }
 
 /// What a new password takes with it: everything that would open the choice of another one.
@@ -229,24 +235,6 @@ async fn check(app: &AppState, row: &accounts::Model, password: &str, desk: bool
     let mut checks = Checks::default();
     strength::check(&mut checks, "/password", password, &[&email, &name], least);
     checks.finish()
-}
-
-fn desk_hash(app: &AppState, account: AccountId, typed: &InvitationCode) -> Vec<u8> {
-    code::hash_for(&app.limits_mac, DESK, account, typed)
-}
-
-/// Draws a code for the front desk, in place of an earlier one.
-pub async fn draw_desk_code(
-    app: &AppState,
-    tx: &WriteTx,
-    patient: AccountId,
-    by: AccountId,
-) -> ApiResult<(InvitationCode, DateTime<Utc>)> {
-    let drawn = InvitationCode::draw(app.random.as_ref());
-    let hash = desk_hash(app, patient, &drawn);
-    let expires_at = keep(tx, patient, DESK, hash, Some(by), DESK_LIFE).await?;
-    mail::enqueue(app, tx, patient, &Letter::RecoveryBegun { at: tx.now() }).await?;
-    Ok((drawn, expires_at))
 }
 
 /// Forgets tokens that are too old.

@@ -1,21 +1,20 @@
-//! The second factor: one-time codes (RFC 6238) of an authenticator app. The seed is sealed, a step counts once, ten
-//! recovery codes stand in for a lost phone. Staff cannot do without; patients may.
+//! The second factor: one-time codes (RFC 6238) of an authenticator app. The seed is sealed, a step counts once,
+//! recovery codes (`recovery.rs`) stand in for a lost phone. Staff cannot do without; patients may.
 
 use chrono::{DateTime, Utc};
-use entity::{accounts, ids::AccountId, logins as login_rows, recovery_codes};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, Set, sea_query::Expr};
+use entity::{accounts, ids::AccountId, logins as login_rows};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, sea_query::Expr};
 use totp_rs::{Builder, Secret, Totp};
 use zeroize::Zeroizing;
 
 use super::{
-    AnyLogin, Bucket, Caller, InvitationCode, code, count_attempt,
+    AnyLogin, Bucket, Caller, count_attempt,
     factor_dto::{RecoveryCodes, TotpEnrolment},
-    limits, logins, queries,
+    limits, logins, queries, recovery,
 };
 use crate::{
     app::AppState,
     audit::Event,
-    clock::Random,
     db::WriteTx,
     error::{ApiError, ApiResult},
     mail::{self, Letter},
@@ -25,7 +24,6 @@ use crate::{
 /// What an authenticator app shows above the code.
 const ISSUER: &str = "Afterglow";
 const SEED_BYTES: usize = 20;
-const CODES: usize = 10;
 
 /// Where the seed in use is sealed.
 pub fn seed_place(account: AccountId) -> Place {
@@ -110,7 +108,7 @@ pub async fn confirm(app: &AppState, me: &AnyLogin, typed: &str) -> ApiResult<Re
             logins::end_others(tx, me.account, Some(me.login), "second_factor_changed").await?;
             raise(tx, me).await?;
             changed(app, tx, me, "accounts.totp_on").await?;
-            draw_codes(app, tx, me.account).await
+            recovery::draw(app, tx, me.account).await
         })
         .await?;
     limits::forget(app, Bucket::Login(me.login)).await?;
@@ -132,27 +130,6 @@ async fn changed(app: &AppState, tx: &WriteTx, me: &Caller, action: &'static str
     mail::enqueue(app, tx, me.account, &Letter::SecondFactorChanged { at: tx.now() }).await
 }
 
-/// Ten fresh codes in place of what there was; only their hashes are kept.
-async fn draw_codes(app: &AppState, tx: &WriteTx, account: AccountId) -> ApiResult<RecoveryCodes> {
-    recovery_codes::Entity::delete_many()
-        .filter(recovery_codes::Column::AccountId.eq(account))
-        .exec(tx.conn())
-        .await?;
-    let random: &dyn Random = app.random.as_ref();
-    let codes: Vec<InvitationCode> = (0..CODES).map(|_| InvitationCode::draw(random)).collect();
-    let rows = codes.iter().map(|code| recovery_codes::ActiveModel {
-        account_id: Set(account),
-        code_hash: Set(recovery_hash(app, account, code)),
-        created_at: Set(tx.now()),
-    });
-    recovery_codes::Entity::insert_many(rows).exec_without_returning(tx.conn()).await?;
-    Ok(RecoveryCodes { recovery_codes: codes.iter().map(InvitationCode::shown).collect() })
-}
-
-fn recovery_hash(app: &AppState, account: AccountId, typed: &InvitationCode) -> Vec<u8> {
-    code::hash_for(&app.limits_mac, "recovery", account, typed)
-}
-
 /// Switches the second factor of a patient off. Needs a fresh factor; staff keep theirs.
 pub async fn disable(app: &AppState, me: &Caller) -> ApiResult<()> {
     me.require_fresh_factor(app.clock.now())?;
@@ -170,23 +147,19 @@ pub async fn disable(app: &AppState, me: &Caller) -> ApiResult<()> {
     }
     app.db
         .write(&me.writing(), async |tx| {
-            forget(tx, me.account).await?;
+            switch_off(tx, me.account).await?;
             changed(app, tx, me, "accounts.totp_off").await
         })
         .await
 }
 
-/// Takes seed and recovery codes away.
-pub async fn forget(tx: &WriteTx, account: AccountId) -> ApiResult<()> {
+/// Takes the seed away. The recovery codes stay: they are good at the front desk as well.
+pub async fn switch_off(tx: &WriteTx, account: AccountId) -> ApiResult<()> {
     accounts::Entity::update_many()
         .col_expr(accounts::Column::TotpSeedSealed, Expr::value(Option::<Vec<u8>>::None))
         .col_expr(accounts::Column::TotpPendingSealed, Expr::value(Option::<Vec<u8>>::None))
         .col_expr(accounts::Column::TotpConfirmedAt, Expr::value(Option::<DateTime<Utc>>::None))
         .filter(accounts::Column::Id.eq(account))
-        .exec(tx.conn())
-        .await?;
-    recovery_codes::Entity::delete_many()
-        .filter(recovery_codes::Column::AccountId.eq(account))
         .exec(tx.conn())
         .await?;
     Ok(())
@@ -224,12 +197,7 @@ pub async fn spend(
                 .await?;
             Ok(spent.rows_affected == 1)
         }
-        Given::Recovery(typed) => {
-            let Some(typed) = InvitationCode::read(typed) else { return Ok(false) };
-            let hash = recovery_hash(app, row.id, &typed);
-            let spent = recovery_codes::Entity::delete_by_id((row.id, hash)).exec(tx.conn()).await?;
-            Ok(spent.rows_affected == 1)
-        }
+        Given::Recovery(typed) => recovery::spend(app, tx, row.id, typed).await,
     }
 }
 

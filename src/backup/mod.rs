@@ -1,9 +1,11 @@
 //! Backups and restores. A backup is made beside a running server, as everything was at one moment, and sealed under a
 //! passphrase. The wrapped data keys are a file of their own, so that they can be kept elsewhere and for a shorter time:
-//! without them a backup holds nothing that can be read. A restore brings nobody back who was erased since.
+//! without them a backup holds nothing that can be read. A restore brings nobody back who was erased since, and opens
+//! nothing that was closed since.
 
 mod create;
 mod postgres;
+mod reopened;
 mod restore;
 mod sealed;
 

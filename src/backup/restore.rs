@@ -17,7 +17,7 @@ use sea_orm::{ActiveModelTrait, ConnectionTrait, Database, DatabaseTransaction, 
 use secrecy::SecretString;
 
 use super::{
-    BackupError, DATA, FORMAT, KEYS, KeyRow, MANIFEST, Manifest, count_rows, name_of, postgres,
+    BackupError, DATA, FORMAT, KEYS, KeyRow, MANIFEST, Manifest, count_rows, name_of, postgres, reopened,
     sealed::Opener,
 };
 use crate::{
@@ -47,6 +47,8 @@ pub struct Restored {
     pub manifest: Manifest,
     /// Patients who were erased after the backup, and are again.
     pub erased: usize,
+    /// Patients whose shares and consent to sharing were ended.
+    pub closed: usize,
     pub audit_rows: i64,
 }
 
@@ -92,9 +94,11 @@ pub async fn restore(
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let app = AppState::build(config, keys, clock, random).await.map_err(CliError::from)?;
     let restored = complete(&app, manifest, wrapped, ledger).await?;
-    if let Some(file) = &place {
+    if place.is_some() {
         app.db.writer().execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await?;
-        app.db.clone().close().await?;
+    }
+    app.db.clone().close().await?;
+    if let Some(file) = &place {
         fs::rename(draft_of(file), file).map_err(BackupError::file(file.clone()))?;
     }
     Ok(restored)
@@ -201,14 +205,17 @@ async fn complete(
     if let Some(flaw) = verdict.flaws.first() {
         return Err(BackupError::refused(format!("the audit chain is not whole: {flaw}")));
     }
-    let txn = app.db.begin().await?;
-    settle(&txn, app, &ledger).await?;
     let erased = |row: &KeyRow| {
         row.owner_kind == "patient" && ledger.iter().any(|one| one.patient_id.0 == row.owner_id)
     };
     let keys = wrapped.into_iter().filter(|row| !erased(row)).map(key_row).collect::<Result<Vec<_>, _>>()?;
+    // Before the keys are in: nobody can read anything yet, and nobody ever reads more than the patient last allowed.
+    let closed = reopened::close(app, &keys).await?;
+    let txn = app.db.begin().await?;
+    settle(&txn, app, &ledger).await?;
     for part in keys.chunks(500) {
-        data_keys::Entity::insert_many(part.to_vec()).exec_without_returning(&txn).await?;
+        let rows = part.iter().cloned().map(|row| data_keys::ActiveModel::from(row).reset_all());
+        data_keys::Entity::insert_many(rows).exec_without_returning(&txn).await?;
     }
     let resource = format!("backups/{}", manifest.made_at.timestamp());
     let event = Event { action: "backup.restore", subject: None, resource, outcome: Outcome::Done };
@@ -222,20 +229,19 @@ async fn complete(
             count => erased += count,
         }
     }
-    Ok(Restored { manifest, erased, audit_rows: verdict.rows })
+    Ok(Restored { manifest, erased, closed, audit_rows: verdict.rows })
 }
 
-fn key_row(row: KeyRow) -> Result<data_keys::ActiveModel, BackupError> {
+fn key_row(row: KeyRow) -> Result<data_keys::Model, BackupError> {
     let wrapped = BASE64_STANDARD.decode(&row.wrapped);
-    let row = data_keys::Model {
+    Ok(data_keys::Model {
         owner_kind: row.owner_kind,
         owner_id: row.owner_id,
         kek_id: row.kek_id,
         generation: row.generation,
         wrapped: wrapped.map_err(|_| BackupError::refused("a wrapped key is of an unknown form"))?,
         created_at: row.created_at,
-    };
-    Ok(data_keys::ActiveModel::from(row).reset_all())
+    })
 }
 
 /// What time has made wrong: logins end, reminders of the past stay unsent, phones begin their sync anew, and whoever

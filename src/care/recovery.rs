@@ -1,5 +1,6 @@
 //! The front desk helps a patient who lost the only phone: a code, read aloud or printed, with which the patient
-//! chooses a new password. It logs nobody in, and without the patient's address it is worth nothing.
+//! chooses a new password. It logs nobody in, and without the patient's address and one of their own recovery codes it
+//! is worth nothing for three days.
 
 use axum::{
     Json,
@@ -55,7 +56,8 @@ impl FromRequestParts<AppState> for Desk {
 /// A code for the patient in front of you.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RecoveryCode {
-    /// Read it aloud or print it. It works once, with the patient's own e-mail address.
+    /// Read it aloud or print it. It works once, with the patient's own e-mail address and one of their recovery codes;
+    /// typed without one it works three days later.
     #[schema(example = "7K3M9-QX2VB-4")]
     pub code: String,
     pub expires_at: DateTime<Utc>,

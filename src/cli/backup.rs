@@ -100,6 +100,7 @@ pub async fn restore(config: Config, args: RestoreArgs) -> Result<(), CliError> 
         restored.manifest.made_at, restored.audit_rows
     );
     println!("{} of {known} patients in {} were erased again", restored.erased, ledger_file.display());
+    println!("everything that {} patients shared is closed; tell them to share anew", restored.closed);
     if anchors.exists() {
         // They tell of rows that the backup does not have.
         let mut aside = anchors.clone().into_os_string();

@@ -83,6 +83,10 @@ pub struct Consent {
     #[schema(example = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
     pub text_sha256: String,
     pub decided_at: DateTime<Utc>,
+    /// Whether it was not me who withdrew it: a backup was restored that cannot know what I decided since. Ask anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schema(example = true)]
+    pub ended_by_restore: bool,
 }
 
 /// How a consent stands now.

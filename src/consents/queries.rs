@@ -1,6 +1,6 @@
 //! Rows of consents: appended, never changed. The patient is part of every predicate.
 
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 use entity::{
     consents,
     ids::{ConsentId, PatientId},
@@ -21,7 +21,8 @@ use crate::{
     error::{ApiError, ApiResult},
     measures,
     page::Page,
-    reminders,
+    reminders, sessions,
+    vault::DataKey,
 };
 
 /// Whether a purpose may be served: nobody has withdrawn it.
@@ -36,7 +37,7 @@ pub async fn require_sharing(conn: &impl ConnectionTrait, patient: PatientId) ->
     }
     Err(ApiError::conflict(
         "sharing_withdrawn",
-        "You have withdrawn your consent to sharing. Give it again under consents, then share.",
+        "Your consent to sharing is withdrawn. Give it again under consents, then share.",
     ))
 }
 
@@ -108,6 +109,7 @@ pub fn view(row: consents::Model) -> Consent {
         language: row.locale,
         text_sha256: row.text_hash,
         decided_at: row.given_at,
+        ended_by_restore: row.ended_by.is_some(),
     }
 }
 
@@ -154,15 +156,13 @@ fn shown(input: &ConsentCreate, locale: &str) -> ApiResult<Shown> {
 pub async fn answer(
     tx: &WriteTx,
     patient: PatientId,
-    locale: &str,
+    (locale, key): (&str, &DataKey),
     input: &ConsentCreate,
 ) -> ApiResult<consents::Model> {
     let shown = shown(input, locale)?;
     let last = latest(tx.conn(), patient, input.purpose).await?;
-    // The latest decides, so no two answers share an instant, not even when the clock was set back.
-    let after = last.map(|row| row.given_at + Duration::milliseconds(1));
-    let at = after.map_or(tx.now(), |after| after.max(tx.now()));
     let withdrawn = input.decision == ConsentDecision::Withdrawn;
+    let at = after(tx, last.as_ref());
     let row = consents::Model {
         patient_id: patient,
         id: ConsentId(tx.new_id()),
@@ -172,18 +172,67 @@ pub async fn answer(
         text_hash: shown.hash,
         given_at: at,
         withdrawn_at: withdrawn.then_some(at),
+        ended_by: None,
     };
-    let active: consents::ActiveModel = row.clone().into();
-    consents::Entity::insert(active.reset_all()).exec_without_returning(tx.conn()).await?;
+    append(tx, row.clone()).await?;
     let action = if withdrawn { "consents.withdraw" } else { "consents.give" };
     tx.audit(Event::new(action, patient, format!("consents/{} {}", row.id, row.purpose)));
     match input.purpose {
-        Purpose::SharingWithCareTeam if withdrawn => {
-            care::end_shares(tx, patient, None).await?;
-            measures::unshare_all(tx, patient).await?;
-        }
+        Purpose::SharingWithCareTeam if withdrawn => close(tx, patient, key).await?,
         Purpose::SharingWithCareTeam => {}
         Purpose::Reminders => reminders::replan_patient(tx, patient).await?,
     }
     Ok(row)
+}
+
+/// The latest decides, so no two answers share an instant, not even when the clock was set back.
+fn after(tx: &WriteTx, last: Option<&consents::Model>) -> DateTime<Utc> {
+    let after = last.map(|row| row.given_at + Duration::milliseconds(1));
+    after.map_or(tx.now(), |after| after.max(tx.now()))
+}
+
+async fn append(tx: &WriteTx, row: consents::Model) -> ApiResult<()> {
+    let active: consents::ActiveModel = row.into();
+    consents::Entity::insert(active.reset_all()).exec_without_returning(tx.conn()).await?;
+    Ok(())
+}
+
+/// Closes everything that the patient has opened to their care team, wherever it is kept.
+async fn close(tx: &WriteTx, patient: PatientId, key: &DataKey) -> ApiResult<()> {
+    care::end_shares(tx, patient, None).await?;
+    measures::unshare_all(tx, patient).await?;
+    sessions::close_intentions(tx, patient, key).await
+}
+
+/// A restored backup does not know what the patient took back since it was made: everything they had opened is closed,
+/// and they are asked for the consent to sharing anew. Reminders open nothing to others, so that consent stays as it is.
+pub async fn ended_by_restore(
+    tx: &WriteTx,
+    patient: PatientId,
+    (locale, key): (&str, &DataKey),
+) -> ApiResult<()> {
+    close(tx, patient, key).await?;
+    let purpose = Purpose::SharingWithCareTeam;
+    let last = latest(tx.conn(), patient, purpose).await?;
+    if last.as_ref().is_some_and(|row| row.withdrawn_at.is_some()) {
+        return Ok(());
+    }
+    let at = after(tx, last.as_ref());
+    let text = texts::current(purpose);
+    let (language, words) = text.words(locale);
+    let about = last.map(|row| (row.text_version, row.locale, row.text_hash));
+    let (text_version, locale, text_hash) =
+        about.unwrap_or_else(|| (text.version.clone(), language.to_owned(), words.sha256()));
+    let row = consents::Model {
+        patient_id: patient,
+        id: ConsentId(tx.new_id()),
+        purpose: purpose.as_str().to_owned(),
+        text_version,
+        locale,
+        text_hash,
+        given_at: at,
+        withdrawn_at: Some(at),
+        ended_by: Some("restore".to_owned()),
+    };
+    append(tx, row).await
 }

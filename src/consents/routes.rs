@@ -55,7 +55,7 @@ async fn create_consent(
 ) -> ApiResult<Answer> {
     app.db
         .write_once(&me.writing(), replay.as_ref(), &me.key, async |tx| {
-            let row = queries::answer(tx, me.id(), &me.locale, &input).await?;
+            let row = queries::answer(tx, me.id(), (&me.locale, &me.key), &input).await?;
             Answer::created(&queries::view(row), None)
         })
         .await

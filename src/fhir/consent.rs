@@ -32,7 +32,8 @@ fn consent(facts: &Facts<'_>, row: &consents::Model, latest: bool) -> Resource {
         "category": [concept(loinc("59284-0", "Patient Consent"))],
         "patient": to("Patient", facts.patient),
         "dateTime": facts.clock.instant(row.given_at),
-        "performer": [to("Patient", facts.patient)],
+        // A consent that a restored backup ended was answered by nobody.
+        "performer": row.ended_by.is_none().then(|| json!([to("Patient", facts.patient)])),
         "organization": [to("Organization", facts.clinic)],
         "policyRule": {"coding": [coding("http://terminology.hl7.org/CodeSystem/v3-ActCode", code)],
             "text": format!("{} {}", row.purpose, row.text_version)},

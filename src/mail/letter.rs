@@ -47,6 +47,13 @@ pub enum Letter {
     RecoveryBegun {
         at: DateTime<Utc>,
     },
+    /// A recovery without a code of the patient's own: `at` is when it can be finished.
+    RecoveryWaits {
+        at: DateTime<Utc>,
+    },
+    RecoveryCodesMade {
+        at: DateTime<Utc>,
+    },
     /// An alert waits for staff; that it is one stands only in the app. It goes with this row of their ledger.
     Attention {
         notification: NotificationId,
@@ -74,6 +81,8 @@ impl Letter {
             Self::PasswordReset { .. } => "password_reset",
             Self::PasswordWasReset { .. } => "password_was_reset",
             Self::RecoveryBegun { .. } => "recovery_begun",
+            Self::RecoveryWaits { .. } => "recovery_waits",
+            Self::RecoveryCodesMade { .. } => "recovery_codes_made",
             Self::Attention { .. } => "attention",
         }
     }
@@ -94,7 +103,9 @@ impl Letter {
             | Self::NewDevice { at }
             | Self::LoginEnded { at }
             | Self::PasswordWasReset { at }
-            | Self::RecoveryBegun { at } => Some(*at),
+            | Self::RecoveryBegun { at }
+            | Self::RecoveryWaits { at }
+            | Self::RecoveryCodesMade { at } => Some(*at),
             Self::PasswordReset { .. } | Self::Attention { .. } => None,
         }
     }
@@ -114,7 +125,7 @@ impl Letter {
         };
         let at = self.at().map(|at| local(zone, at)).unwrap_or_default();
         Written {
-            subject: say(words.map(|words| &words.subject)),
+            subject: say(words.map(|words| &words.subject)).replace("{at}", &at),
             body: say(words.map(|words| &words.body)).replace("{at}", &at).replace("{link}", &link) + "\n",
         }
     }
@@ -141,6 +152,8 @@ mod tests {
             Letter::PasswordReset { token: "secret".into() },
             Letter::PasswordWasReset { at },
             Letter::RecoveryBegun { at },
+            Letter::RecoveryWaits { at },
+            Letter::RecoveryCodesMade { at },
             Letter::Attention { notification: uuid::Uuid::nil().into() },
         ]
     }

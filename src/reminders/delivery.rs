@@ -224,7 +224,7 @@ async fn update_delivery_policy(
     Ok(view(Some(row)))
 }
 
-/// Send me nothing until then, whatever it is. Counts at once.
+/// Send me nothing until then, whatever it is but a notice about my account. Counts at once.
 #[utoipa::path(put, path = "/me/pause", operation_id = "put_pause", tag = "me", request_body = Pause,
     responses((status = 200, body = Pause), Problems))]
 async fn put_pause(

@@ -15,7 +15,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{RULE, SESSION, SNOOZE, dto::Notification, queries, words};
+use super::{ACCOUNT, RULE, SESSION, SNOOZE, dto::Notification, queries, words};
 use crate::{
     accounts::Patient,
     content::protocols,
@@ -221,6 +221,7 @@ pub fn lock_screen_key(row: &notifications::Model) -> &str {
     }
     match row.category.as_str() {
         category if category.starts_with("alert_") => "staff",
+        ACCOUNT => ACCOUNT,
         "measure" => "form",
         "integration" => "note",
         "appointment" | "follow-up" => "follow",

@@ -2,6 +2,7 @@
 //! planned and what became of it. Whatever changes a session, a rule, a zone or a policy calls `replan_patient` in
 //! its own transaction.
 
+mod account;
 mod acknowledged;
 mod answers;
 mod attention;
@@ -28,6 +29,7 @@ mod sweep;
 mod sync;
 mod words;
 
+pub use account::announce_to_devices;
 pub use acknowledged::{Acknowledgement, acknowledgements};
 pub use answers::{announce_answer, withdraw_offers};
 pub use attention::{Streaks, streaks};
@@ -52,6 +54,8 @@ pub use sweep::{catch_up, sweep_between};
 pub use sync::Reminders;
 pub use words::support;
 
+/// `origin_kind` and category of a notice about the patient's account.
+pub const ACCOUNT: &str = "account";
 /// `origin_kind` of a notification planned by a standing rule.
 pub const RULE: &str = "rule";
 /// `origin_kind` of a notification about a comment on a journal entry.

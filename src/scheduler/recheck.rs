@@ -10,7 +10,7 @@ use crate::{
     content::{Action, Priority, ReminderTemplate, SkipIf, protocols},
     measures::DAILY,
     reminders::{
-        RULE, SESSION, SNOOZE, goes_on,
+        ACCOUNT, RULE, SESSION, SNOOZE, goes_on,
         rules::{
             attention::RESTS_AFTER,
             policy::{Candidate, Decision, Kind, Reason, decide},
@@ -65,6 +65,10 @@ pub fn judge(facts: &Facts, row: &notifications::Model) -> Verdict {
     if row.origin_kind == ALERT {
         let open = facts.open_alerts.contains(&row.origin_id);
         return if open { Verdict::Send } else { Verdict::Cancel(Reason::AlreadyDone) };
+    }
+    // What happened to the account is no reminder: whoever it is told late could no longer stop it.
+    if row.origin_kind == ACCOUNT {
+        return Verdict::Send;
     }
     if recipient.consent_withdrawn {
         return Verdict::Suppress(Reason::ConsentWithdrawn);

@@ -19,7 +19,7 @@ pub use administration::{
 };
 pub use dto::{LOCATIONS, Session};
 pub use overlaps::{Slot, refuse_overlaps};
-pub use own::{ReadinessItem, checklist, has_intention, own_intention, shared_intention};
+pub use own::{ReadinessItem, checklist, close_intentions, has_intention, own_intention, shared_intention};
 pub use own_sync::{Intentions, Readiness, SyncedIntention, SyncedReadiness};
 pub use queries::{all, view};
 pub use readiness::items as readiness_items;

@@ -241,6 +241,22 @@ pub async fn set_intention(
     Ok(after)
 }
 
+/// Closes every intention of the patient to their care team. What it says stays.
+pub async fn close_intentions(tx: &WriteTx, patient: PatientId, key: &DataKey) -> ApiResult<()> {
+    let rows = sessions::Entity::find()
+        .filter(sessions::Column::PatientId.eq(patient))
+        .filter(sessions::Column::IntentionSealed.is_not_null())
+        .all(tx.conn())
+        .await?;
+    for row in rows {
+        if open(&row, key)?.shared {
+            let closed = SessionIntentionPatch { shared: Some(false), ..Default::default() };
+            set_intention(tx, row, key, closed).await?;
+        }
+    }
+    Ok(())
+}
+
 /// List what I can tick off before a session.
 #[utoipa::path(get, path = "/sessions/{id}/readiness", operation_id = "list_session_readiness", tag = "sessions",
     params(("id" = Uuid, Path)), responses((status = 200, body = ReadinessList), Problems))]
@@ -289,7 +305,7 @@ async fn get_session_preparation(
     let preparation = shared.read(&app, "sessions.preparation", resource, async |conn, scope| {
         let row = queries::find(conn, scope.patient, id).await?;
         let intention = shared_intention(&row, &scope.key)?;
-        // Its mark is sealed, so that the withdrawal of a consent cannot clear it; it is asked for here.
+        // Withdrawing clears the mark; one that was set before it did is stopped here.
         let may = consents::holds(conn, scope.patient, Purpose::SharingWithCareTeam).await?;
         let readiness = checklist(conn, &row, &locale).await?;
         let acknowledgements = acknowledgements(conn, &row, &locale).await?;

@@ -5,7 +5,7 @@ use chrono::Duration;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
-use crate::harness::{Person, Reply, TestApp, both_engines};
+use crate::harness::{Person, Reply, TestApp, both_engines, id_of};
 
 both_engines![
     texts_are_shown_in_the_readers_language,
@@ -13,6 +13,7 @@ both_engines![
     an_old_text_is_refused_by_naming_the_current_one,
     what_is_wrong_with_an_answer_is_named,
     withdrawing_sharing_closes_every_share_at_once,
+    an_intention_is_closed_for_good_by_a_withdrawal,
     nothing_is_shared_while_sharing_is_withdrawn,
     withdrawing_reminders_ends_what_is_to_come_and_giving_again_plans_it_anew,
     the_sweep_leaves_those_who_withdrew_alone,
@@ -134,6 +135,20 @@ async fn withdrawing_sharing_closes_every_share_at_once(app: TestApp) {
     assert_eq!(shares["items"], json!([]));
     assert!(seq().await > before, "her other devices learn of it");
     bo.get(&format!("/v1/patients/{}/journal/entries/{of_ben}", ben.id)).await.expect(200);
+}
+
+async fn an_intention_is_closed_for_good_by_a_withdrawal(app: TestApp) {
+    let (ana, bo) = (app.patient("ana").await, app.therapist("bo").await);
+    let session = id_of(&bo.schedule(&ana, "preparation", app.now() + Duration::days(9)).await);
+    let own = format!("/v1/sessions/{session}/intention");
+    ana.patch(&own, 1, &json!({"text": "to rest", "shared": true})).await.expect(200);
+    let theirs = format!("/v1/patients/{}/sessions/{session}/preparation", ana.id);
+    assert_eq!(bo.get(&theirs).await.expect(200)["intention"], "to rest");
+    answer(&ana, SHARING, "withdrawn").await.expect(201);
+    assert!(bo.get(&theirs).await.expect(200)["intention"].is_null());
+    answer(&ana, SHARING, "given").await.expect(201);
+    assert!(bo.get(&theirs).await.expect(200)["intention"].is_null(), "nothing is shared by itself");
+    assert_eq!(ana.get(&own).await.expect(200), json!({"text": "to rest", "shared": false}));
 }
 
 async fn nothing_is_shared_while_sharing_is_withdrawn(app: TestApp) {

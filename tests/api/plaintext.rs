@@ -1,6 +1,7 @@
 //! D1: nothing that somebody wrote, and no secret, is readable in the database, a backup of it, the log or an error.
 
 mod canaries;
+mod copies;
 mod log;
 mod search;
 mod writers;
@@ -16,6 +17,8 @@ use crate::{
 
 both_engines![
     d1_what_people_write_is_readable_nowhere,
+    d1_an_archive_is_sealed_until_its_owner_fetches_it,
+    d1_a_backup_and_its_wrapped_keys_are_sealed,
     d1_the_search_finds_what_is_in_clear,
     d1_errors_never_quote_what_was_sent
 ];
@@ -43,6 +46,7 @@ const EXEMPT: &[(&str, &str)] = &[
     ("Credentials/device_secret", "made by the server; its plain text is searched for"),
     ("PasswordReset/token", "made by the server; its plain text is searched for"),
     ("Recovery/code", "a code of its own form; its plain text is searched for"),
+    ("Recovery/recovery_code", "made by the server; its plain text is searched for"),
     ("RefreshRequest/refresh_token", "made by the server; its plain text is searched for"),
     ("InvitationCreate/profession", "shown to every patient; clear in the data map"),
     ("EntryCreate/template_id", "an id of the content"),
@@ -115,6 +119,14 @@ async fn d1_what_people_write_is_readable_nowhere(app: TestApp) {
         assert!(found.is_empty(), "{place} ({} bytes) holds {found:?}", bytes.len());
     }
     assert!(places.iter().all(|(_, bytes)| bytes.len() > 1_000), "something was not captured");
+}
+
+async fn d1_an_archive_is_sealed_until_its_owner_fetches_it(app: TestApp) {
+    copies::an_archive_is_sealed(app).await;
+}
+
+async fn d1_a_backup_and_its_wrapped_keys_are_sealed(app: TestApp) {
+    copies::a_backup_is_sealed(app).await;
 }
 
 async fn d1_the_search_finds_what_is_in_clear(app: TestApp) {

@@ -17,6 +17,8 @@ both_engines![
     a_patient_without_phone_and_mail_is_helped_at_the_desk,
     a_desk_code_works_once_soon_and_with_the_address_only,
     staff_cannot_log_in_as_the_patient_with_what_they_are_told,
+    without_a_code_of_her_own_a_patient_waits_three_days,
+    own_codes_are_made_with_a_fresh_factor_and_told,
     the_patient_is_told_of_a_recovery_and_can_stop_it,
     a_new_device_is_told_by_mail_and_a_known_one_is_not,
 ];
@@ -36,9 +38,35 @@ async fn choose(app: &TestApp, token: &str, password: &str) -> Reply {
     app.anon().post("/v1/auth/password-reset/confirm", &body).await
 }
 
+/// With nothing but what the desk said.
 async fn recover(app: &TestApp, address: &str, code: &str) -> Reply {
     let body = json!({"email": address, "code": code, "password": NEW});
     app.anon().post("/v1/auth/recovery", &body).await
+}
+
+/// With one of the patient's own codes as well.
+async fn recover_with(app: &TestApp, address: &str, code: &str, own: &str) -> Reply {
+    let body = json!({"email": address, "code": code, "recovery_code": own, "password": NEW});
+    app.anon().post("/v1/auth/recovery", &body).await
+}
+
+#[track_caller]
+fn changed(reply: Reply) {
+    assert_eq!(reply.expect(200), json!({"changed": true}));
+}
+
+/// Nothing is changed yet; until when.
+#[track_caller]
+fn waits(reply: Reply) -> Value {
+    let body = reply.expect(200);
+    assert_eq!(body["changed"], false, "{body}");
+    body["ready_at"].clone()
+}
+
+/// What the app has a patient write down.
+async fn own_codes(who: &Person) -> Vec<String> {
+    let made = who.request(Method::POST, "/v1/auth/recovery-codes").await.send().await.expect(201);
+    made["recovery_codes"].as_array().unwrap().iter().map(|code| code.as_str().unwrap().to_owned()).collect()
 }
 
 /// The token of the latest mail that carries one.
@@ -155,9 +183,14 @@ async fn a_patient_without_phone_and_mail_is_helped_at_the_desk(app: TestApp) {
     let phone = crate::authz::subscription("http://127.0.0.1:65530/lost");
     lost.post("/v1/push/subscriptions", &phone).await.expect(201);
     lost.entry("what only I read").await;
-    for staff in [app.therapist("bo").await, app.coordinator("cleo").await, app.admin().await] {
+    let paper = own_codes(&lost).await;
+    for (number, staff) in
+        [app.therapist("bo").await, app.coordinator("cleo").await, app.admin().await].into_iter().enumerate()
+    {
         let code = desk_code(&staff, &lost).await;
-        recover(&app, &email("ana"), &code.to_lowercase().replace('-', " ")).await.expect(204);
+        let typed = code.to_lowercase().replace('-', " ");
+        recover_with(&app, &email("ana"), &typed, "4TD7N-0PXKE-8").await.invalid("/recovery_code");
+        changed(recover_with(&app, &email("ana"), &typed, &paper[number].to_lowercase()).await);
         lost.get("/v1/me").await.refused(401, "unauthenticated");
         assert_eq!(app.count("push_subscriptions").await, 0);
         let pair = log_in(&app, "ana", NEW).await.expect(200);
@@ -174,6 +207,7 @@ async fn a_patient_without_phone_and_mail_is_helped_at_the_desk(app: TestApp) {
 
 async fn a_desk_code_works_once_soon_and_with_the_address_only(app: TestApp) {
     let (ana, ben, bo) = (app.patient("ana").await, app.patient("ben").await, app.therapist("bo").await);
+    let (paper, of_ben) = (own_codes(&ana).await, own_codes(&ben).await);
     let first = desk_code(&bo, &ana).await;
     let code = desk_code(&bo, &ana).await;
     for (address, code) in [
@@ -183,15 +217,26 @@ async fn a_desk_code_works_once_soon_and_with_the_address_only(app: TestApp) {
         (email("ana"), "7K3M9-QX2VB-4"),
         (email("ana"), "nonsense"),
     ] {
+        recover_with(&app, &address, code, &paper[0]).await.invalid("/code");
         recover(&app, &address, code).await.invalid("/code");
     }
+    app.advance(Duration::minutes(15));
+    let code = desk_code(&bo, &ana).await;
     // A token of the desk is none of a mail.
     choose(&app, &code, NEW).await.invalid("/token");
-    recover(&app, &email("ana"), &code).await.expect(204);
-    recover(&app, &email("ana"), &code).await.invalid("/code");
+    recover_with(&app, &email("ana"), &code, &of_ben[0]).await.invalid("/recovery_code");
+    let at_once = (0..5).map(|_| {
+        let (app, code, own) = (app.clone(), code.clone(), paper[0].clone());
+        tokio::spawn(async move { recover_with(&app, &email("ana"), &code, &own).await.status.as_u16() })
+    });
+    let answers: Vec<u16> = join_all(at_once).await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(answers.iter().filter(|status| **status == 200).count(), 1, "{answers:?}");
+    // A code of her own works once, too.
+    let code = desk_code(&bo, &ana).await;
+    recover_with(&app, &email("ana"), &code, &paper[0]).await.invalid("/recovery_code");
     let code = desk_code(&bo, &ben).await;
     app.advance(Duration::minutes(15));
-    recover(&app, &email("ben"), &code).await.invalid("/code");
+    recover_with(&app, &email("ben"), &code, &of_ben[0]).await.invalid("/code");
     // Guessing is stopped.
     for _ in 0..9 {
         recover(&app, &email("ben"), "7K3M9-QX2VB-4").await.invalid("/code");
@@ -228,6 +273,7 @@ async fn staff_cannot_log_in_as_the_patient_with_what_they_are_told(app: TestApp
     for address in [ana.id.to_string(), "ana".into(), email("bo"), email("admin-home")] {
         recover(&app, &address, &code).await.invalid("/code");
     }
+    staff_who_know_the_address_do_not_get_in(&app, (&ana, &bo), &code).await;
     for (staff, path) in [
         (&bo, format!("/v1/patients/{}/sessions", ana.id)),
         (&bo, format!("/v1/patients/{}/journal/entries", ana.id)),
@@ -243,7 +289,8 @@ async fn staff_cannot_log_in_as_the_patient_with_what_they_are_told(app: TestApp
         bo.get(operation).await.refused(403, "forbidden_role");
     }
     // It works for her, once; what staff hold is worth nothing afterwards, and her password is hers.
-    recover(&app, &email("ana"), &code).await.expect(204);
+    let (own, code) = (own_codes(&app.log_in("ana").await).await, desk_code(&bo, &ana).await);
+    changed(recover_with(&app, &email("ana"), &code, &own[0]).await);
     recover(&app, &email("ana"), &code).await.invalid("/code");
     let stranger = app.therapist("dee").await;
     stranger.request(Method::POST, &path).await.send().await.refused(404, "not_found");
@@ -257,6 +304,61 @@ async fn staff_cannot_log_in_as_the_patient_with_what_they_are_told(app: TestApp
     admin.request(Method::POST, &path).await.send().await.refused(404, "not_found");
 }
 
+/// The code of the desk and the address: at once, until the last moment of the wait, and with codes of their own.
+async fn staff_who_know_the_address_do_not_get_in(app: &TestApp, (ana, bo): (&Person, &Person), code: &str) {
+    let own = own_codes(bo).await;
+    recover_with(app, &email("ana"), code, &own[0]).await.invalid("/recovery_code");
+    recover_with(app, &email("ana"), code, code).await.invalid("/recovery_code");
+    let ready = waits(recover(app, &email("ana"), code).await);
+    assert_eq!(ready, json!(app.now() + Duration::hours(72)));
+    for wait in [Duration::minutes(16), Duration::hours(70)] {
+        app.advance(wait);
+        let again = waits(recover(app, &email("ana"), code).await);
+        assert_eq!(again, ready, "asking again does not make it shorter");
+        log_in(app, "ana", NEW).await.refused(401, "wrong_credentials");
+    }
+    ana.get("/v1/me").await.expect(200);
+    // Nobody of the staff can hasten it: a new code begins all over.
+    bo.delete("/v1/auth/recovery").await.refused(403, "forbidden_role");
+    let next = desk_code(bo, ana).await;
+    recover(app, &email("ana"), code).await.invalid("/code");
+    waits(recover(app, &email("ana"), &next).await);
+    app.advance(Duration::hours(71));
+    ana.delete("/v1/auth/recovery").await.expect(204);
+    app.advance(Duration::hours(2));
+    recover(app, &email("ana"), &next).await.invalid("/code");
+    log_in(app, "ana", PASSWORD).await.expect(200);
+}
+
+async fn without_a_code_of_her_own_a_patient_waits_three_days(app: TestApp) {
+    let (lost, bo) = (app.patient("ana").await, app.therapist("bo").await);
+    own_codes(&lost).await;
+    lost.delete("/v1/auth/recovery").await.refused(404, "not_found");
+    let code = desk_code(&bo, &lost).await;
+    waits(recover(&app, &email("ana"), &code).await);
+    let told =
+        |mails: &[String]| mails.iter().filter(|mail| mail.contains("without one of your recovery")).count();
+    assert_eq!(told(&app.mails().await), 1);
+    waits(recover(&app, &email("ana"), &code).await);
+    assert_eq!(told(&app.mails().await), 1, "once is enough");
+    app.advance(Duration::hours(72));
+    changed(recover(&app, &email("ana"), &code).await);
+    recover(&app, &email("ana"), &code).await.invalid("/code");
+    let ana = app.person("ana", &log_in(&app, "ana", NEW).await.expect(200));
+    assert_eq!(app.count("recovery_codes").await, 0, "the paper is lost, whoever finds it");
+    let log = ana.get("/v1/me/access-log").await.expect(200);
+    let acts = [&log["items"][0]["action"], &log["items"][1]["action"]];
+    assert_eq!(acts, ["accounts.recovery_waits", "accounts.recovery_begun"], "{log}");
+    // A paper that turns up makes it shorter, and a week after the wait the code is over.
+    let (paper, code) = (own_codes(&ana).await, desk_code(&bo, &ana).await);
+    waits(recover(&app, &email("ana"), &code).await);
+    changed(recover_with(&app, &email("ana"), &code, &paper[3]).await);
+    let code = desk_code(&bo, &ana).await;
+    waits(recover(&app, &email("ana"), &code).await);
+    app.advance(Duration::days(10));
+    recover(&app, &email("ana"), &code).await.invalid("/code");
+}
+
 async fn the_patient_is_told_of_a_recovery_and_can_stop_it(app: TestApp) {
     let (ana, bo) = (app.patient("ana").await, app.therapist("bo").await);
     let code = desk_code(&bo, &ana).await;
@@ -266,6 +368,23 @@ async fn the_patient_is_told_of_a_recovery_and_can_stop_it(app: TestApp) {
     let token = token(&app).await;
     choose(&app, &token, "willow kettle marble compass").await.expect(204);
     recover(&app, &email("ana"), &code).await.invalid("/code");
+}
+
+async fn own_codes_are_made_with_a_fresh_factor_and_told(app: TestApp) {
+    let ana = app.patient("ana").await;
+    let first = own_codes(&ana).await;
+    let second = own_codes(&ana).await;
+    assert!(first.iter().all(|code| !second.contains(code)) && second.len() == 10);
+    assert_eq!(app.count("recovery_codes").await, 10, "earlier ones are gone");
+    let mails = app.mails().await;
+    assert!(mails.iter().any(|mail| mail.contains("New recovery codes were made")), "{mails:?}");
+    app.advance(Duration::minutes(6));
+    let late = ana.request(Method::POST, "/v1/auth/recovery-codes").await.send().await;
+    late.refused(403, "step_up_required");
+    let bytes = app.store.everything(app.conn()).await;
+    for code in &second {
+        assert!(!bytes.windows(code.len()).any(|window| window == code.as_bytes()), "kept in clear");
+    }
 }
 
 async fn a_new_device_is_told_by_mail_and_a_known_one_is_not(app: TestApp) {

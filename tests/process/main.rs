@@ -10,6 +10,7 @@
 #[path = "../api/harness/mod.rs"]
 mod harness;
 
+mod account;
 mod attachments;
 mod backup;
 mod child;
@@ -32,6 +33,7 @@ mod outages;
 mod points;
 mod races;
 mod replicas;
+mod restored;
 mod rotation;
 mod scheduler;
 mod sessions;

@@ -123,6 +123,11 @@ impl World {
                 let made = bo.request(Method::POST, &path).await.send().await.expect(201);
                 (String::new(), json!({"email": email("ana"), "code": made["code"], "password": PASSWORD}))
             }
+            "cancel_recovery" => {
+                let path = format!("/v1/patients/{}/recovery", ana.id);
+                bo.request(Method::POST, &path).await.send().await.expect(201);
+                (String::new(), Value::Null)
+            }
             "confirm_totp" => (String::new(), json!({"code": "000000"})),
             "update_me" => (String::new(), json!({"locale": "en"})),
             "create_invitation" => (String::new(), json!({"kind": "patient"})),

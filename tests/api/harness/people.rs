@@ -41,6 +41,8 @@ pub struct Known {
 struct Tokens {
     access: String,
     refresh: String,
+    /// What the device proves by that it is known.
+    device: Option<String>,
     until: DateTime<Utc>,
 }
 
@@ -245,7 +247,12 @@ pub fn registration(code: &str, name: &str) -> Value {
 fn tokens(app: &TestApp, pair: &Value) -> Tokens {
     let text = |field: &str| pair[field].as_str().unwrap().to_owned();
     let life = Duration::seconds(pair["expires_in"].as_i64().unwrap());
-    Tokens { access: text("access_token"), refresh: text("refresh_token"), until: app.now() + life }
+    Tokens {
+        access: text("access_token"),
+        refresh: text("refresh_token"),
+        device: pair["device_secret"].as_str().map(str::to_owned),
+        until: app.now() + life,
+    }
 }
 
 impl Person {
@@ -262,10 +269,12 @@ impl Person {
         let request = Request::new(&self.app, method, path);
         let Some(held) = &self.tokens else { return request };
         if held.lock().unwrap().until <= self.app.now() {
-            let body = json!({"email": email(&self.name), "password": PASSWORD});
+            let device = held.lock().unwrap().device.clone();
+            let body = json!({"email": email(&self.name), "password": PASSWORD, "device_secret": device});
             let body = self.app.with_code(&self.name, body).await;
             let pair = self.app.anon().post("/v1/auth/login", &body).await.expect(200);
-            *held.lock().unwrap() = tokens(&self.app, &pair);
+            let fresh = tokens(&self.app, &pair);
+            *held.lock().unwrap() = Tokens { device: fresh.device.clone().or(device), ..fresh };
         }
         request.bearer(&self.access_token())
     }
