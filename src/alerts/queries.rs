@@ -90,7 +90,7 @@ async fn select(
     Ok(Row::find_by_statement(statement).all(conn).await?)
 }
 
-fn view(app: &AppState, row: Row) -> ApiResult<Alert> {
+fn view(app: &AppState, row: Row, locale: &str) -> ApiResult<Alert> {
     let open = |kind, owner, kek_id, generation, wrapped| -> ApiResult<DataKey> {
         Ok(app.vault.unwrap(&WrappedKey {
             owner: KeyOwner::new(kind, owner),
@@ -123,7 +123,7 @@ fn view(app: &AppState, row: Row) -> ApiResult<Alert> {
         id: row.id,
         patient_id: row.patient_id,
         patient_name: key.open_text(accounts::name_place(row.patient_id.into()), &row.name_sealed)?,
-        says: app.measures.rule(&row.rule).map(|rule| rule.clinician_message.clone()).unwrap_or_default(),
+        says: app.measures.rule(&row.rule).map(|rule| rule.says(locale).to_owned()).unwrap_or_default(),
         level: row.level,
         rule: row.rule,
         source_kind: row.source_kind,
@@ -143,7 +143,7 @@ pub async fn open_for(
 ) -> ApiResult<Vec<Alert>> {
     let rest = "AND o.acknowledged_at IS NULL ORDER BY o.raised_at, o.id LIMIT $4";
     let rows = select(conn, (me, now), rest, vec![MOST_OPEN.into()]).await?;
-    let mut found = rows.into_iter().map(|row| view(app, row)).collect::<ApiResult<Vec<_>>>()?;
+    let mut found = rows.into_iter().map(|row| view(app, row, &me.locale)).collect::<ApiResult<Vec<_>>>()?;
     found.sort_by_key(|alert| (std::cmp::Reverse(super::rank(&alert.level)), alert.raised_at));
     Ok(found)
 }
@@ -157,7 +157,8 @@ pub async fn open_of(
 ) -> ApiResult<Vec<Alert>> {
     let rest = "AND o.acknowledged_at IS NULL AND o.patient_id = $4 ORDER BY o.raised_at, o.id LIMIT $5";
     let rows = select(conn, who, rest, vec![patient.0.into(), MOST_OPEN.into()]).await?;
-    let mut found = rows.into_iter().map(|row| view(app, row)).collect::<ApiResult<Vec<_>>>()?;
+    let mut found =
+        rows.into_iter().map(|row| view(app, row, &who.0.locale)).collect::<ApiResult<Vec<_>>>()?;
     found.sort_by_key(|alert| (std::cmp::Reverse(super::rank(&alert.level)), alert.raised_at));
     Ok(found)
 }
@@ -201,7 +202,7 @@ pub async fn list(
         "AND o.acknowledged_at {is} AND (o.raised_at, o.id) < ($4, $5) ORDER BY o.raised_at DESC, o.id DESC LIMIT $6"
     );
     let rows = select(conn, (me, now), &rest, vec![after.at.into(), after.id.into(), limit.into()]).await?;
-    rows.into_iter().map(|row| view(app, row)).collect()
+    rows.into_iter().map(|row| view(app, row, &me.locale)).collect()
 }
 
 /// One alert that a member may see, else 404.
@@ -212,7 +213,7 @@ pub async fn find(
     id: AlertId,
 ) -> ApiResult<Alert> {
     let rows = select(conn, (me, now), "AND o.id = $4", vec![id.0.into()]).await?;
-    rows.into_iter().next().map(|row| view(app, row)).ok_or(ApiError::NotFound)?
+    rows.into_iter().next().map(|row| view(app, row, &me.locale)).ok_or(ApiError::NotFound)?
 }
 
 /// Acknowledges an alert for good, with name, time and reason. Whoever repeats their own changes nothing.

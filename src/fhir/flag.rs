@@ -18,7 +18,7 @@ fn flag(facts: &Facts<'_>, row: &alerts::Model) -> Resource {
     let mut code = own(&row.rule);
     // What a rule says to clinicians is no word to a patient.
     let says = facts.catalogue.rule(&row.rule).filter(|_| !facts.own);
-    code["text"] = json!(says.map(|rule| &rule.clinician_message));
+    code["text"] = json!(says.map(|rule| rule.says(facts.locale)));
     let end = row.acknowledged_at;
     let body = json!({
         "status": if end.is_some() { "inactive" } else { "active" },

@@ -68,7 +68,7 @@ async fn delete_response_policy(
 #[utoipa::path(get, path = "/clinic/form-thresholds", operation_id = "get_form_thresholds", tag = "measures",
     responses((status = 200, body = FormThresholds), Problems))]
 async fn get_form_thresholds(State(app): State<AppState>, me: Staff) -> ApiResult<Json<FormThresholds>> {
-    Ok(Json(thresholds::view(&find(app.db.reader(), me.clinic).await?)))
+    Ok(Json(thresholds::view(&find(app.db.reader(), me.clinic).await?, &me.locale)))
 }
 
 /// Sign the thresholds of our own forms as a clinician: they are right for the patients of this clinic.
@@ -80,7 +80,7 @@ async fn sign_form_thresholds(
     ValidJson(signature): ValidJson<FormThresholdsSignature>,
 ) -> ApiResult<Json<FormThresholds>> {
     app.db.write(&me.writing(), async |tx| thresholds::sign(tx, &me, &signature.content).await).await?;
-    Ok(Json(thresholds::view(&find(app.db.reader(), me.clinic).await?)))
+    Ok(Json(thresholds::view(&find(app.db.reader(), me.clinic).await?, &me.locale)))
 }
 
 /// Take the signature back; the thresholds are silent from now on.

@@ -83,14 +83,14 @@ pub fn signed(row: &clinics::Model) -> bool {
     row.form_thresholds_content.as_ref() == Some(&*CONTENT)
 }
 
-pub fn view(row: &clinics::Model) -> FormThresholds {
+pub fn view(row: &clinics::Model, locale: &str) -> FormThresholds {
     let items = embedded_forms().flat_map(|measure| {
         let rules = measure.safety_rules.iter().filter(|rule| waits_for_signature(measure, rule));
         rules.map(|rule| FormThreshold {
             measure_id: measure.id.clone(),
             rule_id: rule.id.clone(),
             level: rule.level.as_str().to_owned(),
-            says: rule.clinician_message.clone(),
+            says: rule.says(locale).to_owned(),
         })
     });
     FormThresholds {

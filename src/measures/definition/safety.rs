@@ -1,9 +1,14 @@
 //! When an answer raises a flag, as the file says it.
 
+use std::{collections::BTreeMap, sync::LazyLock};
+
 use serde::Deserialize;
 
 use super::Op;
-use crate::content::{ByLocale, in_locale};
+use crate::{
+    content::{ByLocale, in_locale},
+    language,
+};
 
 /// How much a flag matters, the least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -70,10 +75,21 @@ pub struct SafetyRule {
     #[serde(default)]
     pub blocks_session: bool,
     pub patient_message: Option<ByLocale<String>>,
-    pub clinician_message: String,
+    clinician_message: String,
 }
 
+/// What rules say to clinicians in other languages than the English of the questionnaires' files.
+#[expect(clippy::expect_used, reason = "the words are compiled in, and a unit test reads them")]
+static SAID: LazyLock<ByLocale<BTreeMap<String, String>>> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../../../content/alert_rules.json")).expect("the words parse")
+});
+
 impl SafetyRule {
+    /// What it says to clinicians.
+    pub fn says(&self, locale: &str) -> &str {
+        SAID.get(language::of(locale)).and_then(|said| said.get(&self.id)).unwrap_or(&self.clinician_message)
+    }
+
     pub fn message(&self, locale: &str) -> Option<&str> {
         self.patient_message.as_ref().and_then(|texts| in_locale(texts, locale)).map(String::as_str)
     }
@@ -159,4 +175,21 @@ pub struct AnyCondition {
 #[serde(deny_unknown_fields)]
 pub struct AllCondition {
     pub all: Vec<Condition>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_speaks_spanish_and_no_words_are_left_over() {
+        let rules: Vec<&SafetyRule> =
+            crate::measures::catalogue::embedded_forms().flat_map(|measure| &measure.safety_rules).collect();
+        for rule in &rules {
+            assert_ne!(rule.says("es"), rule.says("en"), "{}", rule.id);
+        }
+        for id in SAID["es"].keys() {
+            assert!(rules.iter().any(|rule| rule.id == *id), "{id} is no rule");
+        }
+    }
 }

@@ -22,13 +22,17 @@ pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list_patient_measure_responses))
 }
 
-fn view(row: &Row, key: &DataKey, catalogue: &Catalogue) -> ApiResult<PatientMeasureResponse> {
+fn view(
+    row: &Row,
+    key: &DataKey,
+    (catalogue, locale): (&Catalogue, &str),
+) -> ApiResult<PatientMeasureResponse> {
     let (result, answers) = queries::result(row, key, catalogue)?;
     let measure = catalogue.find(&row.measure_id);
     let flags = row.flags.split_whitespace().filter_map(|rule| measure?.rule(rule)).map(|rule| MeasureFlag {
         rule: rule.id.clone(),
         level: rule.level.as_str(),
-        message: rule.clinician_message.clone(),
+        message: rule.says(locale).to_owned(),
         blocks_session: rule.blocks_session,
     });
     let patterns = measure.map(|measure| patterns(measure, &answers)).unwrap_or_default();
@@ -50,6 +54,7 @@ async fn list_patient_measure_responses(
     ValidQuery(query): ValidQuery<MeasureResponseQuery>,
 ) -> ApiResult<Json<PatientMeasureResponseList>> {
     let (query, list, measure) = query.split("list_patient_measure_responses");
+    let locale = shared.therapist().locale.clone();
     let page = query.page(&app.cursor_mac, shared.therapist().account.0, &shared.list(&list))?;
     let list = shared
         .read(&app, "measures.list", "measure_responses".into(), async |conn, scope| {
@@ -57,8 +62,10 @@ async fn list_patient_measure_responses(
                 queries::list(conn, Reader::CareTeam, scope.patient, measure.as_deref(), &page).await?;
             let next_cursor =
                 page.finish(&mut rows, &app.cursor_mac, |row| Cursor { at: row.taken_at, id: row.id.0 });
-            let items =
-                rows.iter().map(|row| view(row, &scope.key, &app.measures)).collect::<ApiResult<_>>()?;
+            let items = rows
+                .iter()
+                .map(|row| view(row, &scope.key, (&app.measures, &locale)))
+                .collect::<ApiResult<_>>()?;
             Ok(PatientMeasureResponseList { items, next_cursor })
         })
         .await?;

@@ -18,6 +18,7 @@ use super::{
     texts::{Texts, fill, texts},
 };
 use crate::{
+    alerts::Alert,
     checkins::TrendBucket,
     error::{ApiError, ApiResult},
     language,
@@ -89,6 +90,7 @@ struct Page<'a> {
     last: String,
     plan: String,
     talk: Vec<Line>,
+    more_talk: String,
     measures: Vec<MeasureView>,
     missing: Vec<String>,
     charts: Vec<String>,
@@ -114,6 +116,34 @@ impl Wording<'_> {
     }
 }
 
+/// Entries that the page shows; the app has the others.
+const MOST_TALK: usize = 6;
+
+/// Alerts of one rule are one line, at the place of the first.
+fn alerts(open: &[Alert], wording: &Wording<'_>) -> Vec<Line> {
+    let mut of_rules: Vec<Vec<&Alert>> = Vec::new();
+    for alert in open {
+        match of_rules.iter_mut().find(|same| same.iter().any(|other| other.rule == alert.rule)) {
+            Some(same) => same.push(alert),
+            None => of_rules.push(vec![alert]),
+        }
+    }
+    let line = |same: Vec<&Alert>| {
+        let says = same.first().map(|alert| alert.says.clone()).unwrap_or_default();
+        let first = same.iter().map(|alert| alert.raised_at).min().unwrap_or_default();
+        let last = same.iter().map(|alert| alert.raised_at).max().unwrap_or_default();
+        let when = match same.len() {
+            1 => wording.moment(first),
+            many => {
+                let times = [many.to_string(), wording.date(first), wording.moment(last)];
+                fill(&wording.t.times, &[&times[0], &times[1], &times[2]])
+            }
+        };
+        Line { says, title: String::new(), when }
+    };
+    of_rules.into_iter().map(line).collect()
+}
+
 /// The page, with the policy that holds for it.
 pub fn respond(digest: &Digest, locale: &str, zone: &str) -> ApiResult<Response> {
     let body = render(digest, locale, zone)?;
@@ -130,11 +160,6 @@ fn render(digest: &Digest, locale: &str, zone: &str) -> ApiResult<String> {
     let zone = Zone::parse(zone).map_err(ApiError::internal)?;
     let t = texts(locale);
     let wording = Wording { t, zone: &zone };
-    let alert = |one: &crate::alerts::Alert| Line {
-        says: one.says.clone(),
-        title: String::new(),
-        when: wording.moment(one.raised_at),
-    };
     let talk = |one: &super::dto::TalkAbout| Line {
         says: String::new(),
         title: one.title.clone().unwrap_or_else(|| t.untitled.clone()),
@@ -157,11 +182,12 @@ fn render(digest: &Digest, locale: &str, zone: &str) -> ApiResult<String> {
         as_of: fill(&t.as_of, &[&wording.moment(digest.generated_at)]),
         looked: looked.unwrap_or_default(),
         covering: digest.covering,
-        alerts: digest.alerts.iter().map(alert).collect(),
+        alerts: alerts(&digest.alerts, &wording),
         next: next(digest, &wording),
         last: last.unwrap_or_default(),
         plan: plan.unwrap_or_default(),
-        talk: digest.to_talk_about.iter().map(talk).collect(),
+        talk: digest.to_talk_about.iter().take(MOST_TALK).map(talk).collect(),
+        more_talk: digest.to_talk_about.get(MOST_TALK).map(|_| t.more_talk.clone()).unwrap_or_default(),
         measures: digest.measures.iter().map(|one| measure(one, &wording)).collect(),
         missing: digest.missing_forms.iter().map(missing).collect(),
         charts: charts(digest, t),

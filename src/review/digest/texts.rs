@@ -46,6 +46,8 @@ pub struct Texts {
     pub due: String,
     pub overdue: String,
     pub shared: String,
+    pub times: String,
+    pub more_talk: String,
     pub since: String,
     pub since_first: String,
     pub last: String,

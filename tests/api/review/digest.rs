@@ -17,6 +17,7 @@ both_engines![
     a_digest_says_when_it_was_last_looked_at,
     the_page_says_the_same_and_loads_nothing,
     whatever_a_patient_writes_stays_words_on_the_page,
+    a_long_year_fits_on_the_page_in_the_readers_language,
     a_year_takes_as_many_statements_as_a_day,
     whoever_stands_in_reads_the_digest_without_what_was_shared,
     standing_in_ends_by_itself_or_at_once,
@@ -226,6 +227,30 @@ async fn whatever_a_patient_writes_stays_words_on_the_page(app: TestApp) {
         assert!(!html.contains(absent), "{absent}");
     }
     assert_eq!(html.matches("</style>").count(), 1);
+}
+
+async fn a_long_year_fits_on_the_page_in_the_readers_language(app: TestApp) {
+    let (ana, bo) = (app.patient("ana").await, app.therapist("bo").await);
+    for _ in 0..3 {
+        ana.post("/v1/checkins", &json!({"mood": 0, "anxiety": 9})).await.expect(201);
+        app.advance(Duration::days(2));
+    }
+    for number in 0..8 {
+        let entry =
+            json!({"title": format!("night {number}."), "fields": {"text": "x"}, "to_talk_about": true});
+        let entry = id_of(&ana.post("/v1/journal/entries", &entry).await.expect(201));
+        ana.share(&entry, &bo, &json!({})).await.expect(200);
+    }
+    bo.patch("/v1/me", 1, &json!({"locale": "es"})).await.expect(200);
+    let found = digest(&bo, &ana).await;
+    assert_eq!(found["alerts"].as_array().unwrap().len(), 3);
+    assert_eq!(found["to_talk_about"].as_array().unwrap().len(), 8);
+    let says = found["alerts"][0]["says"].as_str().unwrap();
+    assert!(says.contains("ansiedad alta"), "{says}");
+    let html = text(&page(&bo, &ana).await);
+    assert_eq!(html.matches("ansiedad alta").count(), 1);
+    assert!(html.contains("3 veces desde el 22 de noviembre"), "{html}");
+    assert_eq!((html.matches("night ").count(), html.matches("Hay más marcadas").count()), (6, 1));
 }
 
 async fn a_year_takes_as_many_statements_as_a_day(app: TestApp) {
