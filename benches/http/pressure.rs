@@ -77,11 +77,11 @@ impl Others {
 /// Looks at the memory until it is stopped; the most there was.
 fn watch(server: &Arc<Process>, stop: &Arc<AtomicBool>) -> JoinHandle<Outcome<f64>> {
     let (server, stop) = (server.clone(), stop.clone());
-    tokio::spawn(async move {
+    tokio::task::spawn_blocking(move || {
         let mut most = 0.0_f64;
         while !stop.load(Ordering::Relaxed) {
             most = most.max(server.resident_mib()?);
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            std::thread::sleep(Duration::from_millis(10));
         }
         Ok(most)
     })
