@@ -12,6 +12,7 @@ use afterglow::{
 };
 use chrono::Duration;
 use serde_json::{Value, json};
+use uuid::Uuid;
 use zip::{ZipArchive, ZipWriter, write::SimpleFileOptions};
 
 use crate::{
@@ -185,14 +186,9 @@ fn changed(archive: &[u8], text: &str, files: bool) -> Vec<u8> {
     made.finish().unwrap().into_inner()
 }
 
-async fn what_is_no_archive_is_refused_and_leaves_nothing(app: TestApp) {
-    let bo = app.therapist("bo").await;
-    let ana = app.patient_of(&bo, "ana").await;
-    written(&app, &ana, &bo).await;
-    let whole = archive_of(&app, &ana).await;
-    let other = app.elsewhere().await;
-    other.therapist("eve").await;
-    let good = records(&whole);
+/// What is wrong with an archive, and what is said of it.
+fn broken(whole: &[u8], somebody: Uuid) -> Vec<(Vec<u8>, &'static str)> {
+    let good = records(whole);
     let text = good.to_string();
     let at = |pointer: &str, value: Value| {
         let mut document = good.clone();
@@ -201,23 +197,23 @@ async fn what_is_no_archive_is_refused_and_leaves_nothing(app: TestApp) {
             Value::Object(fields) => drop(fields.insert(name.to_owned(), value)),
             below => below[name.parse::<usize>().unwrap()] = value,
         }
-        changed(&whole, &document.to_string(), true)
+        changed(whole, &document.to_string(), true)
     };
     let twice = good["tables"]["checkins"][0].clone();
-    let cases = [
+    vec![
         (b"words".to_vec(), "no ZIP file"),
         (whole[..whole.len() / 2].to_vec(), "no ZIP file"),
-        (changed(&whole, &text[..text.len() / 2], true), "cut off"),
-        (changed(&whole, &text, false), "/files/"),
+        (changed(whole, &text[..text.len() / 2], true), "cut off"),
+        (changed(whole, &text, false), "/files/"),
         (at("/format", json!("another")), "does not say"),
         (at("/version", json!(2)), "newer version"),
         (at("/patient_id", json!("ana")), "whose it is"),
-        (at("/patient_id", json!(bo.id)), "is somebody else"),
+        (at("/patient_id", json!(somebody)), "is somebody else"),
         (at("/tables/unheard_of", json!([])), "/tables/unheard_of"),
         (at("/tables/goals", json!(7)), "/tables/goals: is no list"),
         (at("/tables/goals/0", json!("words")), "/tables/goals/0: is no object"),
         (at("/tables/goals/0/unheard_of", json!(1)), "/tables/goals/0: has a field"),
-        (at("/tables/goals/0/patient_id", json!(bo.id)), "/tables/goals/0/patient_id"),
+        (at("/tables/goals/0/patient_id", json!(somebody)), "/tables/goals/0/patient_id"),
         (
             at("/tables/goals/0/created_at", json!("yesterday")),
             "/tables/goals/0/created_at: is of another kind",
@@ -231,9 +227,18 @@ async fn what_is_no_archive_is_refused_and_leaves_nothing(app: TestApp) {
         (at("/tables/checkins/0/zone", json!("nul\u{0}")), "NUL"),
         (at("/tables/accounts/0/zone", json!("Mars/Olympus")), "/tables/accounts/0/zone"),
         (at("/tables/accounts/0/email", json!(email("eve"))), "already has an account"),
-    ];
+    ]
+}
+
+async fn what_is_no_archive_is_refused_and_leaves_nothing(app: TestApp) {
+    let bo = app.therapist("bo").await;
+    let ana = app.patient_of(&bo, "ana").await;
+    written(&app, &ana, &bo).await;
+    let whole = archive_of(&app, &ana).await;
+    let other = app.elsewhere().await;
+    other.therapist("eve").await;
     let (accounts, audit) = (other.count("accounts").await, other.count("audit_events").await);
-    for (archive, said) in cases {
+    for (archive, said) in broken(&whole, bo.id) {
         let error = read_in(&other, &archive).await.unwrap_err().to_string();
         assert!(error.contains(said), "{said}: {error}");
         assert!(!error.contains("words"), "{error}");
