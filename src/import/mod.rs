@@ -1,6 +1,6 @@
 //! Reading a patient's archive into this installation: a patient who changes clinics brings it along. Their records
 //! come with their ids and nothing of them is lost; what bound them to the other clinic stays behind, and
-//! [`tables::LEFT`] says why. All of it is one transaction, read back and compared before it counts.
+//! `tables.rs` says why. All of it is one transaction, read back and compared before it counts.
 
 mod archive;
 mod files;
