@@ -1,5 +1,6 @@
 //! Who it is about, and who cares for them. Names are in these resources only, in no reference.
 
+use entity::ids::AccountId;
 use serde_json::json;
 
 use super::{
@@ -14,7 +15,14 @@ pub fn resources(facts: &Facts<'_>) -> Vec<Resource> {
     for one in &facts.staff {
         all.extend([practitioner(one), role(facts, one)]);
     }
+    let strangers = facts.referred().into_iter().filter(|id| facts.staff.iter().all(|one| one.id != *id));
+    all.extend(strangers.map(stranger));
     all
+}
+
+/// Somebody of another clinic, whom records name that came along from there: nobody here knows more of them.
+fn stranger(id: AccountId) -> Resource {
+    Resource::new("Practitioner", id, json!({"active": false}))
 }
 
 /// Identified by the random id of the account; no number of any state or insurer is kept.
@@ -71,7 +79,6 @@ fn care_team(facts: &Facts<'_>) -> Resource {
 
 #[cfg(test)]
 mod tests {
-    use entity::ids::AccountId;
     use uuid::Uuid;
 
     use super::*;

@@ -107,6 +107,9 @@ async fn nothing_is_lost_on_the_way_to_another_installation(app: TestApp) {
     same(&records(&before)["tables"], &records(&after)["tables"], &clinic);
     let sound = format!("files/{voice}.wav");
     assert_eq!(part(&before, &sound), part(&after, &sound));
+    for archive in [&before, &after] {
+        every_reference_resolves(&serde_json::from_slice(&part(archive, "fhir.json")).unwrap());
+    }
 
     // A device with nothing at hand gets all of it; nobody here reads what was shared there.
     let pulled = moved.get("/v1/sync?limit=500").await.expect(200);
@@ -167,6 +170,19 @@ fn same(before: &Value, after: &Value, clinic: &Value) {
         assert_eq!(there.len(), rows.as_array().unwrap().len(), "{table}");
     }
     assert!(compared > 40, "{compared}");
+}
+
+/// Also those to people of the other clinic.
+fn every_reference_resolves(bundle: &Value) {
+    let entries = bundle["entry"].as_array().unwrap();
+    let urls: Vec<&Value> = entries.iter().map(|entry| &entry["fullUrl"]).collect();
+    let (text, mut seen) = (bundle.to_string(), 0);
+    for reference in text.split("\"reference\":\"").skip(1) {
+        let reference = json!(reference.split('"').next().unwrap());
+        assert!(urls.contains(&&reference), "{reference}");
+        seen += 1;
+    }
+    assert!(seen > 50, "{seen}");
 }
 
 /// The archive with another `records.json`, and without the files of the journal if so wanted.
