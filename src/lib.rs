@@ -64,6 +64,8 @@ pub mod language;
 pub mod lines;
 /// Mail, by way of an outbox.
 pub mod mail;
+/// Words in pages and narratives.
+pub mod markup;
 /// Questionnaires and their scores.
 pub mod measures;
 /// What refusals say, in the reader's language.

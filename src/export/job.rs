@@ -184,8 +184,7 @@ async fn files(
         .all(app.db.reader())
         .await?;
     for row in found {
-        let extension = MediaType::parse(&row.media_type).map_or("bin", MediaType::extension);
-        archive.begin(&format!("files/{}.{extension}", row.id), false)?;
+        archive.begin(&file_name(&row), false)?;
         for number in 0..parts(row.bytes) {
             match load_chunk(app.db.reader(), key, Stored::from(&row), number).await {
                 Ok(piece) => archive.write(&piece).await?,
@@ -196,6 +195,12 @@ async fn files(
         }
     }
     Ok(())
+}
+
+/// What the file of an attachment is called in an archive.
+pub fn file_name(row: &entity::attachments::Model) -> String {
+    let extension = MediaType::parse(&row.media_type).map_or("bin", MediaType::extension);
+    format!("files/{}.{extension}", row.id)
 }
 
 async fn attachment_is_gone(app: &AppState, row: &entity::attachments::Model) -> ApiResult<bool> {

@@ -11,7 +11,7 @@ mod routes;
 mod tables;
 
 pub use self::{
-    job::{FORMAT, VERSION, run, run_due, sweep},
+    job::{FORMAT, VERSION, file_name, run, run_due, sweep},
     routes::router,
     tables::{Keys, LISTED, column, name_of, owner_column, place, records},
 };

@@ -7,8 +7,9 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use super::{Archive, ImportError, rows::wrong};
 use crate::{
-    attachments::{MediaType, Stored, insert_chunk, part_length, parts},
+    attachments::{Stored, insert_chunk, part_length, parts},
     db::WriteTx,
+    export::file_name,
     vault::DataKey,
 };
 
@@ -25,8 +26,7 @@ pub async fn store(
         .all(tx.conn())
         .await?;
     for row in &rows {
-        let extension = MediaType::parse(&row.media_type).map_or("bin", MediaType::extension);
-        let name = format!("files/{}.{extension}", row.id);
+        let name = file_name(row);
         let cut = || wrong(format!("/{name}"), "is not there, or not of its length");
         let most = u64::try_from(row.bytes).unwrap_or_default() + 1;
         let mut file = archive.file(&name, most).ok_or_else(cut)?;
