@@ -312,6 +312,8 @@ fn sqlite_options(opening: &Opening<'_>, connections: u32) -> ConnectOptions {
                 .foreign_keys(true)
                 .synchronous(if full { SqliteSynchronous::Full } else { SqliteSynchronous::Normal })
                 .pragma("secure_delete", "ON")
+                // What a statement may have to undo is kept in memory instead of a file made and deleted for it.
+                .pragma("temp_store", "MEMORY")
                 .create_if_missing(true)
         })
         .map_sqlx_sqlite_pool_opts(move |options| {
