@@ -14,6 +14,7 @@ use axum::{
     response::Response,
 };
 use tokio::sync::Notify;
+use tower::ServiceBuilder;
 use tower_http::{
     catch_panic::CatchPanicLayer, cors::CorsLayer, set_header::SetResponseHeaderLayer, timeout::TimeoutLayer,
 };
@@ -207,24 +208,24 @@ static OPERATIONS: LazyLock<Router<AppState>> = LazyLock::new(|| {
     router.merge(health::documents(document))
 });
 
-/// The router with everything around it: limits, ids, logs, problems.
+/// The router with everything around it: limits, ids, logs, problems. One layer of many, the outermost first: each
+/// layer that is added by itself is boxed by the router, and cloned for each request.
 pub fn router(app: AppState) -> Router {
     let timeout = std::time::Duration::from_secs(app.config.server.request_timeout_seconds);
-    OPERATIONS
-        .clone()
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(middleware::from_fn(not_modified))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, timeout))
-        .layer(CatchPanicLayer::new())
-        .layer(cors(&app.config))
-        .layer(middleware::from_fn(render_problems))
-        .layer(header_unless_set(header::CACHE_CONTROL, "no-store"))
-        .layer(header_unless_set(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(header_unless_set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains"))
-        .layer(header_unless_set(header::REFERRER_POLICY, "no-referrer"))
-        .layer(middleware::from_fn(telemetry::access_log))
+    let around = ServiceBuilder::new()
         .layer(middleware::from_fn(telemetry::request_id))
-        .with_state(app)
+        .layer(middleware::from_fn(telemetry::access_log))
+        .layer(header_unless_set(header::REFERRER_POLICY, "no-referrer"))
+        .layer(header_unless_set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains"))
+        .layer(header_unless_set(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header_unless_set(header::CACHE_CONTROL, "no-store"))
+        .layer(middleware::from_fn(render_problems))
+        .layer(cors(&app.config))
+        .layer(CatchPanicLayer::new())
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, timeout))
+        .layer(middleware::from_fn(not_modified))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT));
+    OPERATIONS.clone().layer(around).with_state(app)
 }
 
 fn header_unless_set(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
