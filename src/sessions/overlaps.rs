@@ -4,15 +4,17 @@ use axum::http::StatusCode;
 use chrono::{DateTime, Duration, Utc};
 use entity::{
     ids::{AccountId, PatientId, SessionId},
-    sessions::{self, Column},
+    sessions,
 };
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Statement};
+use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 use uuid::Uuid;
 
 use crate::{
-    db::{Engine, WriteTx},
+    db::{
+        Engine, WriteTx,
+        many::{Cell, Kind, Rows},
+    },
     error::{ApiError, ApiResult, FieldError},
-    reminders::rules::session::SessionState,
 };
 
 /// Longest session, so that the search begins near the first of them.
@@ -44,8 +46,6 @@ impl Slot {
     }
 }
 
-type Taken = (SessionId, PatientId, DateTime<Utc>, DateTime<Utc>, Option<Uuid>);
-
 /// 409 when a slot meets another session of the patient or of the member. The member's row is locked first, so that
 /// two patients who are scheduled at the same moment cannot both get the hour. Two statements, however many slots.
 pub async fn refuse_overlaps(
@@ -65,38 +65,73 @@ pub async fn refuse_taken(
     member: AccountId,
     slots: &[Slot],
 ) -> ApiResult<()> {
-    let starts = slots.iter().map(|slot| slot.starts_at).min();
-    let ends = slots.iter().map(|slot| slot.ends_at).max();
-    let (Some(starts), Some(ends)) = (starts, ends) else { return Ok(()) };
+    if slots.is_empty() {
+        return Ok(());
+    }
     if tx.engine() == Engine::Postgres {
         let sql = "SELECT id FROM accounts WHERE id = $1 FOR NO KEY UPDATE";
         let backend = tx.conn().get_database_backend();
         tx.conn().query_one_raw(Statement::from_sql_and_values(backend, sql, [member.0.into()])).await?;
     }
-    let open = [SessionState::Planned.as_str(), SessionState::Started.as_str()];
-    let taken: Vec<Taken> = sessions::Entity::find()
-        .select_only()
-        .columns([Column::Id, Column::PatientId, Column::StartsAt, Column::EndsAt, Column::GroupId])
-        .filter(Condition::any().add(Column::PatientId.eq(patient)).add(Column::MemberId.eq(member)))
-        .filter(Column::State.is_in(open))
-        .filter(Column::StartsAt.lt(ends))
-        .filter(Column::StartsAt.gt(starts - LONGEST))
-        .filter(Column::EndsAt.gt(starts))
-        .into_tuple()
-        .all(tx.conn())
-        .await?;
-    // What moves with the others is where it will be, not where it was.
-    let others = taken.iter().filter(|(id, ..)| !slots.iter().any(|slot| slot.id == *id));
-    for (_, whose, from, to, group) in others {
-        let meets = |slot: &&Slot| {
-            let same_group = slot.group_id.is_some() && slot.group_id == *group;
-            slot.starts_at < *to && *from < slot.ends_at && !same_group
-        };
-        if let Some(slot) = slots.iter().find(meets) {
-            return Err(refusal(slot, *whose == patient));
-        }
+    let Some(met) = first_met(tx, patient, member, slots).await? else { return Ok(()) };
+    match usize::try_from(met.place).ok().and_then(|place| slots.get(place)) {
+        Some(slot) => Err(refusal(slot, met.of_patient != 0)),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+const SLOTS: &[(&str, Kind)] = &[
+    ("place", Kind::Int),
+    ("session", Kind::Uuid),
+    ("party", Kind::Uuid),
+    ("near", Kind::Time),
+    ("starts", Kind::Time),
+    ("ends", Kind::Time),
+];
+
+/// A slot that is taken, and by whom.
+#[derive(FromQueryResult)]
+struct Met {
+    place: i32,
+    of_patient: i32,
+}
+
+/// The first of the slots that is taken. What moves with the others is where it will be, not where it was. The slots
+/// come first in each join, so that every one of them reads its own hours of a calendar and nothing else.
+async fn first_met(
+    tx: &WriteTx,
+    patient: PatientId,
+    member: AccountId,
+    slots: &[Slot],
+) -> ApiResult<Option<Met>> {
+    let mut rows = Rows::new(tx.engine(), SLOTS);
+    for (place, slot) in (0..).zip(slots) {
+        rows.push([
+            Cell::Number(place),
+            Cell::Uuid(slot.id.0),
+            slot.group_id.map_or(Cell::Null, Cell::Uuid),
+            Cell::Time(slot.starts_at - LONGEST),
+            Cell::Time(slot.starts_at),
+            Cell::Time(slot.ends_at),
+        ]);
+    }
+    let (source, texts) = rows.source(3);
+    let taken = |whose: &str, of_patient: i32| {
+        format!(
+            "SELECT w.place, {of_patient} AS of_patient FROM wanted w CROSS JOIN sessions s WHERE {whose} \
+             AND s.starts_at > w.near AND s.starts_at < w.ends AND s.ends_at > w.starts \
+             AND s.state IN ('planned','started') AND (w.party IS NULL OR s.group_id IS NULL OR s.group_id <> w.party) \
+             AND s.id NOT IN (SELECT session FROM wanted)"
+        )
+    };
+    let (of_patient, of_member) = (taken("s.patient_id = $1", 1), taken("s.member_id = $2", 0));
+    let sql = format!(
+        "WITH wanted AS (SELECT * FROM {source}) \
+         SELECT * FROM ({of_patient} UNION ALL {of_member}) AS met ORDER BY place, of_patient DESC LIMIT 1"
+    );
+    let values = [vec![patient.0.into(), member.0.into()], texts].concat();
+    let statement = Statement::from_sql_and_values(tx.conn().get_database_backend(), sql, values);
+    Ok(Met::find_by_statement(statement).one(tx.conn()).await?)
 }
 
 fn refuse_among_themselves(slots: &[Slot]) -> ApiResult<()> {
