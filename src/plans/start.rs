@@ -3,7 +3,7 @@
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use entity::{
     ids::{AccountId, ClinicId, PatientId, PlanId, SessionId},
-    plans, sessions,
+    notifications, plans, sessions,
 };
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, Statement};
 use uuid::Uuid;
@@ -238,9 +238,8 @@ pub async fn write(
     sessions::Entity::insert_many(active).exec_without_returning(tx.conn()).await?;
     let measures_assigned = assign(app, tx, &plan, draft.asks).await?;
     reminders::start_defaults(tx, who.patient, who.me).await?;
-    reminders::replan_patient(tx, who.patient).await?;
-    let ids: Vec<Uuid> = rows.iter().map(|row| row.id.0).collect();
-    let (reminders_planned, reminders_unsent) = reminders_of(tx, who.patient, ids).await?;
+    let added = reminders::replan(tx, who.patient).await?;
+    let (reminders_planned, reminders_unsent) = reminders_of(&rows, added);
     let sessions = rows.into_iter().map(session_view).collect();
     let plan = PlanWithSessions { plan: queries::view(plan), sessions };
     Ok(StartedPlan { plan, reminders_planned, reminders_unsent, measures_assigned })
@@ -318,18 +317,19 @@ async fn assign(app: &AppState, tx: &WriteTx, plan: &plans::Model, asks: Vec<Ask
     Ok(wanted.len())
 }
 
-async fn reminders_of(
-    tx: &WriteTx,
-    patient: PatientId,
-    sessions: Vec<Uuid>,
-) -> ApiResult<(usize, Vec<UnsentReminder>)> {
-    let lines = reminders::of_sessions(tx.conn(), patient, sessions).await?;
-    let planned = lines.iter().filter(|line| line.state == "planned").count();
-    let unsent = lines.into_iter().filter(|line| line.state == "suppressed").map(|line| UnsentReminder {
+/// How many are planned around these sessions, and those that will not be sent, earliest first.
+fn reminders_of(
+    sessions: &[sessions::Model],
+    mut added: Vec<notifications::Model>,
+) -> (usize, Vec<UnsentReminder>) {
+    added.retain(|line| sessions.iter().any(|session| session.id.0 == line.origin_id));
+    added.sort_by_key(|line| (line.due_at, line.id));
+    let planned = added.iter().filter(|line| line.state == "planned").count();
+    let unsent = added.into_iter().filter(|line| line.state == "suppressed").map(|line| UnsentReminder {
         session_id: line.origin_id.into(),
         template_id: line.template_id.unwrap_or_default(),
         due_at: line.due_at,
         reason: line.reason.unwrap_or_default(),
     });
-    Ok((planned, unsent.collect()))
+    (planned, unsent.collect())
 }

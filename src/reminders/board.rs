@@ -1,6 +1,6 @@
 //! A patient's notifications in memory: what is there, what planning makes of it, and the difference that is written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use entity::{
@@ -36,6 +36,8 @@ pub struct Board {
     pub now: DateTime<Utc>,
     before: BTreeMap<NotificationId, notifications::Model>,
     pub after: BTreeMap<NotificationId, notifications::Model>,
+    /// Whose each slot is.
+    slots: HashMap<String, NotificationId>,
     fresh: u16,
 }
 
@@ -51,7 +53,8 @@ impl Board {
             .all(tx.conn())
             .await?;
         let before: BTreeMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
-        Ok(Self { patient, now: tx.now(), after: before.clone(), before, fresh: 0 })
+        let slots = before.values().map(|row| (row.slot.clone(), row.id)).collect();
+        Ok(Self { patient, now: tx.now(), after: before.clone(), before, slots, fresh: 0 })
     }
 
     pub fn is_open(row: &notifications::Model) -> bool {
@@ -75,6 +78,11 @@ impl Board {
             .collect()
     }
 
+    /// The row of a slot, whatever became of it.
+    pub fn of_slot(&self, slot: &str) -> Option<&notifications::Model> {
+        self.slots.get(slot).and_then(|id| self.after.get(id))
+    }
+
     pub fn apply(&mut self, change: Change, origin_kind: &str, origin_id: Uuid) {
         match change {
             Change::Insert(planned) => self.insert(planned, origin_kind, origin_id),
@@ -88,16 +96,15 @@ impl Board {
 
     pub fn insert(&mut self, planned: Planned, origin_kind: &str, origin_id: Uuid) {
         // The slot may have been used and given up: the row is then opened again, for slots are unique for ever.
-        if let Some(old) = self.after.values().find(|row| row.slot == planned.slot).map(|row| row.id) {
-            if let (true, PlannedState::Planned) =
-                (self.after.get(&old).is_some_and(reopenable), planned.state)
-            {
-                self.place(old, (planned.due_at, planned.expires_at, planned.local_date));
+        if let Some(old) = self.of_slot(&planned.slot) {
+            if let (true, PlannedState::Planned) = (reopenable(old), planned.state) {
+                self.place(old.id, (planned.due_at, planned.expires_at, planned.local_date));
             }
             return;
         }
         let id = self.next_id();
         let row = row_of(self.patient, (origin_kind, origin_id), id, planned, self.now);
+        self.slots.insert(row.slot.clone(), id);
         self.after.insert(id, row);
     }
 
@@ -168,7 +175,8 @@ impl Board {
         }
     }
 
-    pub async fn write(self, tx: &WriteTx) -> ApiResult<()> {
+    /// Writes the difference, and returns the rows that are new.
+    pub async fn write(self, tx: &WriteTx) -> ApiResult<Vec<notifications::Model>> {
         let (mut inserts, mut changes) = (Vec::new(), Vec::new());
         for (id, row) in self.after {
             match self.before.get(&id) {
@@ -180,11 +188,11 @@ impl Board {
                 }
             }
         }
-        insert(tx.conn(), inserts, tx.now()).await?;
+        insert(tx.conn(), &inserts, tx.now()).await?;
         for chunk in changes.chunks(500) {
             update(tx, chunk).await?;
         }
-        Ok(())
+        Ok(inserts)
     }
 }
 

@@ -33,7 +33,7 @@ const COLUMNS: &[(&str, Kind)] = &[
 /// Adds what nobody has claimed yet; a slot that exists stays as it is.
 pub async fn insert(
     conn: &impl ConnectionTrait,
-    added: impl IntoIterator<Item = notifications::Model>,
+    added: &[notifications::Model],
     now: DateTime<Utc>,
 ) -> ApiResult<()> {
     let mut rows = Rows::new(Engine::of(conn), COLUMNS);

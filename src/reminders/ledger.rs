@@ -38,35 +38,6 @@ pub async fn list(
     Ok(page.newest_first(query, notifications::Column::DueAt, notifications::Column::Id).all(conn).await?)
 }
 
-/// A line of the ledger about a session, without its words.
-#[derive(Debug, sea_orm::FromQueryResult)]
-pub struct SessionLine {
-    pub origin_id: Uuid,
-    pub template_id: Option<String>,
-    pub due_at: DateTime<Utc>,
-    pub state: String,
-    pub reason: Option<String>,
-}
-
-/// What is planned around some sessions of a patient, earliest first.
-pub async fn of_sessions(
-    conn: &impl ConnectionTrait,
-    patient: PatientId,
-    sessions: Vec<Uuid>,
-) -> ApiResult<Vec<SessionLine>> {
-    use notifications::Column;
-    Ok(notifications::Entity::find()
-        .select_only()
-        .columns([Column::OriginId, Column::TemplateId, Column::DueAt, Column::State, Column::Reason])
-        .filter(Column::RecipientId.eq(patient.0))
-        .filter(Column::OriginId.is_in(sessions))
-        .order_by_asc(Column::DueAt)
-        .order_by_asc(Column::Id)
-        .into_model()
-        .all(conn)
-        .await?)
-}
-
 /// The latest reminders of a patient, earliest first: those around sessions, which their care team plans, or with all
 /// they set themselves.
 pub async fn reminders_of(

@@ -27,6 +27,11 @@ use crate::{db::WriteTx, error::ApiResult};
 /// Plans everything that is still to come for a patient. Call it last in a transaction that changed what plans depend
 /// on: sessions, rules, zone, policy.
 pub async fn replan_patient(tx: &WriteTx, patient: PatientId) -> ApiResult<()> {
+    replan(tx, patient).await.map(drop)
+}
+
+/// The same, and says what it added to the ledger.
+pub async fn replan(tx: &WriteTx, patient: PatientId) -> ApiResult<Vec<notifications::Model>> {
     let facts = PatientFacts::load(tx.conn(), patient, tx.now()).await?;
     let rules = queries::list(tx.conn(), patient).await?;
     if facts.planned_version != facts.timeline_version {
@@ -35,9 +40,8 @@ pub async fn replan_patient(tx: &WriteTx, patient: PatientId) -> ApiResult<()> {
     let mut board = Board::load(tx, patient).await?;
     if !facts.consented {
         board.end_all(Reason::ConsentWithdrawn);
-        board.write(tx).await?;
         tx.wake_scheduler();
-        return Ok(());
+        return board.write(tx).await;
     }
     for session in &facts.sessions {
         let existing = board.of_origin(session.id.0);
@@ -51,9 +55,8 @@ pub async fn replan_patient(tx: &WriteTx, patient: PatientId) -> ApiResult<()> {
     let streaks = streaks(tx.conn(), rules.iter(), tx.now()).await?;
     board.plan_rules(&rules, &facts, &streaks)?;
     board.cap(&facts);
-    board.write(tx).await?;
     tx.wake_scheduler();
-    Ok(())
+    board.write(tx).await
 }
 
 /// Notes by which of the clinic's timelines a patient is planned.

@@ -90,8 +90,7 @@ impl Board {
             self.end(id, "cancelled", reason);
         }
         for (rule, next) in wanted {
-            let open =
-                self.after.values().find(|row| row.slot == next.slot && Self::is_open(row)).map(|row| row.id);
+            let open = self.of_slot(&next.slot).filter(|row| Self::is_open(row)).map(|row| row.id);
             match open {
                 Some(id) => self.place(id, (next.due_at, next.expires_at, next.local_date)),
                 None => self.insert(next, RULE, rule),

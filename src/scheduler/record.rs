@@ -276,7 +276,7 @@ async fn plan_next(
     now: DateTime<Utc>,
 ) -> ApiResult<()> {
     let next = outcomes.iter().filter_map(|outcome| next_of(app, outcome, now).transpose());
-    insert(txn, next.collect::<ApiResult<Vec<_>>>()?, now).await
+    insert(txn, &next.collect::<ApiResult<Vec<_>>>()?, now).await
 }
 
 /// The row that follows the occurrence of a standing rule.
