@@ -351,9 +351,20 @@ fn postgres_options(opening: &Opening<'_>) -> ConnectOptions {
         .test_before_acquire_if_idle_for(Duration::from_secs(30))
         .sqlx_logging(false)
         .record_stmt_in_spans(false)
-        .set_application_name("afterglow");
+        .set_application_name("afterglow")
+        .map_sqlx_postgres_pool_opts(|options| {
+            options.after_connect(|connection, _| {
+                Box::pin(async move { sqlx::query(PLANNING).execute(connection).await.map(drop) })
+            })
+        });
     options
 }
+
+/// How PostgreSQL is to plan for us: a page that is looked up costs hardly more than the next one, because what is in
+/// use is in memory; otherwise it reads whole tables for a batch of a few hundred rows. No statement of ours is worth
+/// being compiled first. Asked of the engine's own list, so that one that knows no such setting goes without.
+const PLANNING: &str = "SELECT set_config(name, CASE name WHEN 'jit' THEN 'off' ELSE '1.1' END, false) \
+     FROM pg_settings WHERE name IN ('jit', 'random_page_cost')";
 
 /// Whether an error means that the database is away or full, rather than that we asked something wrong.
 pub fn is_outage(error: &DbErr) -> bool {
