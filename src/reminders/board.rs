@@ -7,10 +7,7 @@ use entity::{
     ids::{NotificationId, PatientId},
     notifications,
 };
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, QueryFilter,
-    sea_query::{Expr, ExprTrait, OnConflict},
-};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, Statement};
 use uuid::Uuid;
 
 use super::{
@@ -24,7 +21,14 @@ use super::{
         session::ExistingRow,
     },
 };
-use crate::{content::Priority, db::WriteTx, error::ApiResult};
+use crate::{
+    content::Priority,
+    db::{
+        WriteTx,
+        many::{Cell, Kind, Rows},
+    },
+    error::ApiResult,
+};
 
 /// How far back planning looks at what was already sent.
 const MEMORY: Duration = Duration::days(60);
@@ -181,7 +185,7 @@ impl Board {
         for (id, row) in self.after {
             match self.before.get(&id) {
                 Some(before) if *before == row => {}
-                Some(_) => changes.push(notifications::Model { updated_at: tx.now(), ..row }),
+                Some(_) => changes.push(row),
                 None => {
                     let id = NotificationId(tx.new_id());
                     inserts.push(notifications::Model { id, ..row });
@@ -189,9 +193,7 @@ impl Board {
             }
         }
         insert(tx.conn(), &inserts, tx.now()).await?;
-        for chunk in changes.chunks(500) {
-            update(tx, chunk).await?;
-        }
+        update(tx, self.patient, &changes).await?;
         Ok(inserts)
     }
 }
@@ -204,24 +206,43 @@ fn reopenable(row: &notifications::Model) -> bool {
     row.attempts == 0 && matches!(row.state.as_str(), "suppressed" | "cancelled") && cause
 }
 
+const CHANGES: &[(&str, Kind)] = &[
+    ("notification", Kind::Uuid),
+    ("became", Kind::Text),
+    ("because", Kind::Text),
+    ("due", Kind::Time),
+    ("ends", Kind::Time),
+    ("day", Kind::Date),
+    ("next", Kind::Time),
+];
+
 /// Writes existing rows in one statement, but none that a worker has claimed meanwhile: what is on its way stays on its
-/// way. Every row is there already, so the insert always ends in its update.
-async fn update(tx: &WriteTx, rows: &[notifications::Model]) -> ApiResult<()> {
-    use notifications::{Column, Entity};
-    let changed = OnConflict::columns([Column::RecipientId, Column::Id])
-        .update_columns([
-            Column::State,
-            Column::Reason,
-            Column::DueAt,
-            Column::ExpiresAt,
-            Column::LocalDate,
-            Column::NextAttemptAt,
-            Column::UpdatedAt,
-        ])
-        .value(Column::Fence, Expr::col((Entity, Column::Fence)).add(1))
-        .action_and_where(Expr::col((Entity, Column::State)).ne("claimed"))
-        .to_owned();
-    let rows = rows.iter().cloned().map(|row| notifications::ActiveModel::from(row).reset_all());
-    Entity::insert_many(rows).on_conflict(changed).exec_without_returning(tx.conn()).await?;
+/// way.
+async fn update(tx: &WriteTx, patient: PatientId, changed: &[notifications::Model]) -> ApiResult<()> {
+    let mut rows = Rows::new(tx.engine(), CHANGES);
+    for row in changed {
+        rows.push([
+            Cell::Uuid(row.id.0),
+            Cell::Text(&row.state),
+            row.reason.as_deref().into(),
+            Cell::Time(row.due_at),
+            Cell::Time(row.expires_at),
+            Cell::Date(row.local_date),
+            Cell::Time(row.next_attempt_at),
+        ]);
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let (source, texts) = rows.source(3);
+    let sql = format!(
+        "UPDATE notifications SET state = r.became, reason = r.because, due_at = r.due, expires_at = r.ends, \
+         local_date = r.day, next_attempt_at = r.next, fence = fence + 1, updated_at = $2 FROM {source} \
+         WHERE recipient_id = $1 AND id = r.notification AND state <> 'claimed'"
+    );
+    let values = [vec![patient.0.into(), tx.now().into()], texts].concat();
+    tx.conn()
+        .execute_raw(Statement::from_sql_and_values(tx.conn().get_database_backend(), sql, values))
+        .await?;
     Ok(())
 }

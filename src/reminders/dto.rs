@@ -1,7 +1,10 @@
 //! Wire types of reminders and notifications.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use entity::ids::{NotificationId, ReminderId};
+use entity::{
+    ids::{NotificationId, ReminderId},
+    notifications,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -155,6 +158,18 @@ pub struct SessionReminder {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "scheduled_late")]
     pub reason: Option<String>,
+}
+
+impl From<notifications::Model> for SessionReminder {
+    fn from(row: notifications::Model) -> Self {
+        Self {
+            template_id: row.template_id.unwrap_or_default(),
+            due_at: row.due_at,
+            local_date: row.local_date,
+            state: row.state,
+            reason: row.reason,
+        }
+    }
 }
 
 /// One line of the ledger: what was planned, and what became of it.

@@ -44,7 +44,7 @@ pub use facts::{PatientFacts, hush_windows, session_facts, session_state, takes_
 pub use insert::insert;
 pub use ledger::{LONGEST_SUPPORT, SUPPORT, in_app_text, lock_screen_key, reminders_of};
 pub use marks::{Mark, report};
-pub use planner::{of_session, replan, replan_patient, row_of};
+pub use planner::{of_new_session, of_session, replan, replan_patient, row_of};
 pub use queries::{list as rules_of, recurrence};
 pub use reach::{Reach, reachable};
 pub use routes::router;

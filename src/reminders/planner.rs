@@ -111,6 +111,13 @@ pub fn row_of(
     }
 }
 
+/// The reminders around a session that is new, earliest first, out of what planning added.
+pub fn of_new_session(session: SessionId, mut added: Vec<notifications::Model>) -> Vec<SessionReminder> {
+    added.retain(|row| row.origin_id == session.0);
+    added.sort_by_key(|row| (row.due_at, row.id));
+    added.into_iter().map(SessionReminder::from).collect()
+}
+
 /// The reminders planned around one session, earliest first, as the answer to its change lists them.
 pub async fn of_session(
     conn: &impl ConnectionTrait,
@@ -125,14 +132,5 @@ pub async fn of_session(
         .order_by_asc(notifications::Column::Id)
         .all(conn)
         .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| SessionReminder {
-            template_id: row.template_id.unwrap_or_default(),
-            due_at: row.due_at,
-            local_date: row.local_date,
-            state: row.state,
-            reason: row.reason,
-        })
-        .collect())
+    Ok(rows.into_iter().map(SessionReminder::from).collect())
 }

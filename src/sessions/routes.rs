@@ -48,8 +48,7 @@ async fn create_session(
         .write_once(&app, "sessions.schedule", resource, replay.as_ref(), async |tx, scope| {
             let with = (me.clinic, me.account, me.zone.clone());
             let row = queries::insert(tx, scope.patient, id, with, input).await?;
-            reminders::replan_patient(tx, scope.patient).await?;
-            let reminders = reminders::of_session(tx.conn(), scope.patient, id).await?;
+            let reminders = reminders::of_new_session(id, reminders::replan(tx, scope.patient).await?);
             let version = row.version;
             Answer::created(&ScheduledSession { session: queries::view(row), reminders }, Some(version))
         })
