@@ -15,7 +15,7 @@ use std::{
 };
 
 use clap::Parser;
-use common::{Folder, Outcome, Process, Program, millis};
+use common::{Folder, Outcome, Process, Program, millis, print_pace};
 use serde::Deserialize;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -208,6 +208,7 @@ fn people(file: &std::path::Path) -> Outcome<Vec<Person>> {
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Outcome<()> {
     let args = Args::parse();
+    print_pace()?;
     let folder = Folder::make("http")?;
     let port = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
     let mut program = Program::new(&folder, args.database_url.as_deref());

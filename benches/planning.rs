@@ -20,7 +20,7 @@ use afterglow::{
     },
 };
 use clap::Parser;
-use common::{Folder, Outcome, Process, Program, millis};
+use common::{Folder, Outcome, Process, Program, millis, print_pace};
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -132,6 +132,7 @@ fn text<'a>(person: &'a Value, field: &str) -> &'a str {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome<()> {
     let args = Args::parse();
+    print_pace()?;
     pure()?;
     let folder = Folder::make("planning")?;
     let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();

@@ -8,7 +8,7 @@ use std::{fs, net::TcpListener, time::Duration, time::Instant};
 
 use afterglow::clock::{Clock, SystemClock};
 use clap::Parser;
-use common::{Folder, Outcome, Program, millis};
+use common::{Folder, Outcome, Program, millis, print_pace};
 use serde_json::{Value, json};
 
 #[derive(Parser)]
@@ -41,6 +41,7 @@ fn plan() -> Outcome<Value> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome<()> {
     let args = Args::parse();
+    print_pace()?;
     let folder = Folder::make("plans")?;
     let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
     let mut program = Program::new(&folder, args.database_url.as_deref());

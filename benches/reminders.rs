@@ -25,7 +25,7 @@ use std::{
 
 use clap::Parser;
 use cluster::Cluster;
-use common::{Folder, Outcome, Process, Program, millis};
+use common::{Folder, Outcome, Process, Program, millis, print_pace};
 use measure::{lateness, peak_mib, percentiles};
 use sea_orm::{Database, DatabaseConnection};
 use serde::Deserialize;
@@ -260,6 +260,7 @@ async fn main() -> Outcome<()> {
     if let Some(folder) = &args.sink {
         return sink::serve(folder).await;
     }
+    print_pace()?;
     let cores = std::thread::available_parallelism()?;
     println!("{cores} cores, shared by the worker, the database, the push service and this bench");
     let is_wanted = |engine: &str| args.only.as_ref().is_none_or(|only| only == engine);

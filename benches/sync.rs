@@ -10,7 +10,7 @@ use std::{fs, net::TcpListener, time::Duration, time::Instant};
 use afterglow::clock::{Clock, SystemClock};
 use chrono::Duration as Span;
 use clap::Parser;
-use common::{Folder, Outcome, Process, Program, millis};
+use common::{Folder, Outcome, Process, Program, millis, print_pace};
 use serde_json::{Value, json};
 
 #[derive(Parser)]
@@ -148,6 +148,7 @@ async fn measure_digests(therapist: &Phone, patient: &str, server: &Process, req
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome<()> {
     let args = Args::parse();
+    print_pace()?;
     let folder = Folder::make("sync")?;
     let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
     let mut program = Program::new(&folder, args.database_url.as_deref());
