@@ -177,12 +177,11 @@ impl Db {
 
     /// A bare write transaction, for work that belongs to no request: the scheduler's claims and records.
     pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
-        self.writer
-            .begin_with_options(TransactionOptions {
-                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-                ..TransactionOptions::default()
-            })
-            .await
+        self.begun(TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        })
+        .await
     }
 
     /// A transaction that sees everything as it is at one moment, and changes nothing.
@@ -190,9 +189,26 @@ impl Db {
         match self.engine {
             Engine::Sqlite => self.reader.begin().await,
             Engine::Postgres => {
-                let (level, mode) = (IsolationLevel::RepeatableRead, AccessMode::ReadOnly);
-                self.reader.begin_with_config(Some(level), Some(mode)).await
+                self.begun(TransactionOptions {
+                    isolation_level: Some(IsolationLevel::RepeatableRead),
+                    access_mode: Some(AccessMode::ReadOnly),
+                    ..TransactionOptions::default()
+                })
+                .await
             }
+        }
+    }
+
+    /// Begins in a task of its own, which goes on when whoever asked has gone away. If it were dropped between BEGIN and
+    /// its answer, PostgreSQL's driver would hand out the connection with the transaction open, and what the next one
+    /// writes would never be committed (sqlx 0.9.0, its issue 4393). SQLite's takes it back by itself.
+    async fn begun(&self, options: TransactionOptions) -> Result<DatabaseTransaction, DbErr> {
+        let writer = self.writer.clone();
+        match self.engine {
+            Engine::Sqlite => writer.begin_with_options(options).await,
+            Engine::Postgres => tokio::spawn(async move { writer.begin_with_options(options).await })
+                .await
+                .unwrap_or_else(|ended| Err(DbErr::Conn(RuntimeErr::Internal(ended.to_string())))),
         }
     }
 

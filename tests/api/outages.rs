@@ -3,6 +3,7 @@
 use afterglow::db::Engine;
 use axum::http::Method;
 use chrono::Duration;
+use sea_orm::{ConnectionTrait, Statement};
 use serde_json::json;
 
 use crate::harness::{Person, Reply, TestApp, both_engines};
@@ -10,6 +11,7 @@ use crate::harness::{Person, Reply, TestApp, both_engines};
 both_engines![
     a_database_that_is_away_is_503_until_it_is_back,
     a_full_disk_is_503_and_nothing_is_half_done,
+    whoever_goes_away_while_a_transaction_begins_leaves_none_open,
     two_processes_on_one_database_see_each_others_changes,
 ];
 
@@ -103,4 +105,31 @@ async fn two_processes_on_one_database_see_each_others_changes(app: TestApp) {
     ana.get(&path).await.refused(404, "not_found");
     elsewhere(Method::POST, "/v1/auth/logout").send().await.expect(204);
     ana.get("/v1/me").await.refused(401, "unauthenticated");
+}
+
+/// A phone that loses its network drops its request wherever it is, also between BEGIN and its answer. A connection that
+/// went back with an open transaction would keep locks for ever, and what the next one writes would never be committed.
+async fn whoever_goes_away_while_a_transaction_begins_leaves_none_open(app: TestApp) {
+    app.execute("CREATE TABLE written (number INTEGER)", vec![]).await;
+    let (rounds, mut begun) = (1_000, 0);
+    for steps in (0..rounds).map(|round| round % 250) {
+        let goes_away = async {
+            for _ in 0..steps {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = goes_away => {}
+            transaction = app.state.db.begin() => begun += usize::from(transaction.is_ok()),
+        }
+        // On whichever connection is next; committed at once, or it is lost with a transaction that is not its own.
+        app.execute("INSERT INTO written (number) VALUES (1)", vec![]).await;
+    }
+    assert!((1..rounds).contains(&begun), "{begun} of {rounds}: nobody went away at that moment");
+    let beside = app.beside().await;
+    let seen = beside.state.db.reader();
+    let count = "SELECT COUNT(*) AS n FROM written";
+    let row = seen.query_one_raw(Statement::from_string(seen.get_database_backend(), count)).await.unwrap();
+    assert_eq!(row.unwrap().try_get::<i64>("", "n").unwrap(), i64::try_from(rounds).unwrap());
 }
