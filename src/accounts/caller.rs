@@ -14,7 +14,7 @@ use crate::{
     error::{ApiError, ApiResult},
     language::Reader,
     telemetry::RequestId,
-    vault::{DataKey, KeyOwner, OwnerKind, WrappedKey},
+    vault::{DataKey, KeyColumns, OwnerKind},
 };
 
 /// How long a factor counts as fresh.
@@ -155,9 +155,8 @@ struct Row {
     zone: String,
     assurance: String,
     factor_at: DateTime<Utc>,
-    kek_id: String,
-    generation: i32,
-    wrapped: Vec<u8>,
+    #[sea_orm(nested)]
+    key: KeyColumns,
 }
 
 const LOGIN: &str = "SELECT l.account_id, a.clinic_id, a.kind, a.capabilities, a.locale, a.zone, l.assurance, \
@@ -221,12 +220,7 @@ impl Caller {
         Reader::note_account(parts, &row.locale);
         let is_patient = row.kind == "patient";
         let kind = if is_patient { OwnerKind::Patient } else { OwnerKind::Account };
-        let key = app.vault.unwrap(&WrappedKey {
-            owner: KeyOwner::new(kind, row.account_id),
-            kek_id: row.kek_id,
-            generation: row.generation,
-            wrapped: row.wrapped,
-        })?;
+        let key = app.vault.unwrap(&row.key.of(kind, row.account_id))?;
         Ok(Self {
             account: row.account_id,
             login: bearer.login,

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::dto::{AlertTold, OwnAlert, OwnAlertList};
 use crate::{
-    accounts::{self, Patient},
+    accounts::{Patient, SealedName},
     app::AppState,
     error::ApiResult,
     extract::ValidQuery,
@@ -20,7 +20,6 @@ use crate::{
     measures::Responder,
     openapi::Problems,
     page::{Cursor, Page, PageQuery},
-    vault::{KeyOwner, OwnerKind, WrappedKey},
 };
 
 pub fn router() -> OpenApiRouter<AppState> {
@@ -35,10 +34,8 @@ struct Row {
     raised_at: DateTime<Utc>,
     acknowledged_at: Option<DateTime<Utc>>,
     acknowledged_by: Option<AccountId>,
-    name_sealed: Option<Vec<u8>>,
-    kek_id: Option<String>,
-    generation: Option<i32>,
-    wrapped: Option<Vec<u8>>,
+    #[sea_orm(nested)]
+    name: Option<SealedName>,
 }
 
 /// Only those that somebody has to look at the same day; what waits for the next review is talked about there.
@@ -112,15 +109,8 @@ async fn told(conn: &impl ConnectionTrait, patient: PatientId) -> ApiResult<Hash
 }
 
 fn view(app: &AppState, row: Row, told: Vec<AlertTold>) -> ApiResult<OwnAlert> {
-    let key = row.acknowledged_by.zip(row.kek_id).zip(row.generation).zip(row.wrapped);
-    let seen_by = match key.zip(row.name_sealed) {
-        None => None,
-        Some(((((member, kek_id), generation), wrapped), name)) => {
-            let owner = KeyOwner::new(OwnerKind::Account, member);
-            let key = app.vault.unwrap(&WrappedKey { owner, kek_id, generation, wrapped })?;
-            Some(key.open_text(accounts::name_place(member), &name)?)
-        }
-    };
+    let seen_by = row.acknowledged_by.zip(row.name);
+    let seen_by = seen_by.map(|(member, name)| name.of_staff(&app.vault, member)).transpose()?;
     Ok(OwnAlert {
         id: row.id,
         source_kind: row.source_kind,

@@ -14,7 +14,7 @@ use sea_orm::{
 
 use super::dto::{Alert, AlertAcknowledge, AlertAcknowledgement, AlertState};
 use crate::{
-    accounts::{self, Caller, wrapped},
+    accounts::{Caller, SealedName, wrapped},
     app::AppState,
     audit::Event,
     care,
@@ -22,7 +22,7 @@ use crate::{
     error::{ApiError, ApiResult},
     page::Page,
     reminders::{self, rules::policy::Reason},
-    vault::{DataKey, KeyOwner, OwnerKind, Place, WrappedKey},
+    vault::{KeyColumns, KeyOwner, OwnerKind, Place},
 };
 
 /// More open alerts than anybody is shown at once.
@@ -38,7 +38,7 @@ pub const VISIBLE: &str = "a.clinic_id = $2 AND (o.patient_id IN (SELECT r.patie
      AND EXISTS (SELECT 1 FROM notifications n WHERE n.recipient_id = $1 \
      AND n.origin_id = o.id AND n.origin_kind = 'alert' AND n.category IN ('alert_covering', 'alert_line'))))";
 
-const SELECT: &str = "SELECT o.*, a.name_sealed, k.kek_id, k.generation, k.wrapped, s.name_sealed AS by_name, \
+const SELECT: &str = "SELECT o.*, a.name_sealed, k.kek_id, k.generation, k.wrapped, s.name_sealed AS by_name_sealed, \
      sk.kek_id AS by_kek_id, sk.generation AS by_generation, sk.wrapped AS by_wrapped, \
      ck.kek_id AS record_kek_id, ck.generation AS record_generation, ck.wrapped AS record_wrapped FROM alerts o \
      JOIN accounts a ON a.id = o.patient_id AND a.state = 'active' \
@@ -60,17 +60,12 @@ struct Row {
     acknowledged_at: Option<DateTime<Utc>>,
     acknowledged_by: Option<AccountId>,
     note_sealed: Option<Vec<u8>>,
-    name_sealed: Vec<u8>,
-    kek_id: String,
-    generation: i32,
-    wrapped: Vec<u8>,
-    by_name: Option<Vec<u8>>,
-    by_kek_id: Option<String>,
-    by_generation: Option<i32>,
-    by_wrapped: Option<Vec<u8>>,
-    record_kek_id: String,
-    record_generation: i32,
-    record_wrapped: Vec<u8>,
+    #[sea_orm(nested)]
+    name: SealedName,
+    #[sea_orm(nested(prefix = "by_"))]
+    by: Option<SealedName>,
+    #[sea_orm(nested(prefix = "record_"))]
+    record: KeyColumns,
 }
 
 fn place(id: AlertId) -> Place {
@@ -91,38 +86,21 @@ async fn select(
 }
 
 fn view(app: &AppState, row: Row, locale: &str) -> ApiResult<Alert> {
-    let open = |kind, owner, kek_id, generation, wrapped| -> ApiResult<DataKey> {
-        Ok(app.vault.unwrap(&WrappedKey {
-            owner: KeyOwner::new(kind, owner),
-            kek_id,
-            generation,
-            wrapped,
-        })?)
-    };
-    let key = open(OwnerKind::Patient, row.patient_id.0, row.kek_id, row.generation, row.wrapped)?;
-    let by = row.acknowledged_at.zip(row.acknowledged_by).zip(row.note_sealed);
-    let by_key = row.by_kek_id.zip(row.by_generation).zip(row.by_wrapped).zip(row.by_name);
-    let acknowledgement = match by {
+    let (_key, patient_name) = row.name.of_patient(&app.vault, row.patient_id)?;
+    let acknowledged = row.acknowledged_at.zip(row.acknowledged_by).zip(row.note_sealed);
+    let acknowledgement = match acknowledged {
         None => None,
         Some(((at, member_id), note)) => {
-            let owner = row.patient_id.0;
-            let record = (row.record_kek_id, row.record_generation, row.record_wrapped);
-            let record = open(OwnerKind::ClinicRecord, owner, record.0, record.1, record.2)?;
-            let display_name = match by_key {
-                None => String::new(),
-                Some((((kek_id, generation), wrapped), name)) => {
-                    let key = open(OwnerKind::Account, member_id.0, kek_id, generation, wrapped)?;
-                    key.open_text(accounts::name_place(member_id), &name)?
-                }
-            };
-            let reason = record.open_text(place(row.id), &note)?;
+            let record = app.vault.unwrap(&row.record.of(OwnerKind::ClinicRecord, row.patient_id))?;
+            let by = row.by.map(|name| name.of_staff(&app.vault, member_id)).transpose()?;
+            let (display_name, reason) = (by.unwrap_or_default(), record.open_text(place(row.id), &note)?);
             Some(AlertAcknowledgement { at, member_id, display_name, reason })
         }
     };
     Ok(Alert {
         id: row.id,
         patient_id: row.patient_id,
-        patient_name: key.open_text(accounts::name_place(row.patient_id.into()), &row.name_sealed)?,
+        patient_name,
         says: app.measures.rule(&row.rule).map(|rule| rule.says(locale).to_owned()).unwrap_or_default(),
         level: row.level,
         rule: row.rule,

@@ -15,7 +15,7 @@ use crate::{
     consents,
     db::Writing,
     error::ApiError,
-    vault::{DataKey, KeyOwner, OwnerKind, WrappedKey},
+    vault::{DataKey, OwnerKind, WrappedKey},
 };
 
 /// Closes what every patient with a key had opened. Returns how many patients that are.
@@ -34,12 +34,8 @@ pub async fn close(app: &AppState, keys: &[data_keys::Model]) -> Result<usize, B
 }
 
 fn opened(app: &AppState, row: &data_keys::Model) -> Result<DataKey, BackupError> {
-    let key = WrappedKey {
-        owner: KeyOwner::new(OwnerKind::Patient, row.owner_id),
-        kek_id: row.kek_id.clone(),
-        generation: row.generation,
-        wrapped: row.wrapped.clone(),
-    };
+    let key = WrappedKey::from_row(row.clone());
+    let key = key.ok_or_else(|| BackupError::refused("the backup is of a newer version".to_owned()))?;
     app.vault.unwrap(&key).map_err(|error| BackupError::refused(error.to_string()))
 }
 

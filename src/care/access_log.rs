@@ -12,7 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use crate::{
-    accounts::{self, Patient},
+    accounts::{Patient, SealedName},
     app::AppState,
     content::{ByLocale, in_locale},
     error::ApiResult,
@@ -20,7 +20,6 @@ use crate::{
     language::InLanguage,
     openapi::Problems,
     page::{Cursor, PageQuery},
-    vault::{KeyOwner, OwnerKind, WrappedKey},
 };
 
 #[expect(clippy::expect_used, reason = "the words are compiled in, and a unit test reads them")]
@@ -79,10 +78,8 @@ struct Row {
     resource: String,
     outcome: String,
     profession: Option<String>,
-    name_sealed: Option<Vec<u8>>,
-    kek_id: Option<String>,
-    generation: Option<i32>,
-    wrapped: Option<Vec<u8>>,
+    #[sea_orm(nested)]
+    name: Option<SealedName>,
 }
 
 /// The number in the chain orders what happened in one instant; patients' own acts are theirs to know.
@@ -119,15 +116,7 @@ async fn list_access_log(
 }
 
 fn view(app: &AppState, row: Row, locale: &str) -> ApiResult<AccessLogEntry> {
-    let owner = KeyOwner::new(OwnerKind::Account, row.actor_id);
-    let key = row.kek_id.zip(row.generation).zip(row.wrapped);
-    let key = key.map(|((kek_id, generation), wrapped)| WrappedKey { owner, kek_id, generation, wrapped });
-    let display_name = match key.zip(row.name_sealed) {
-        Some((key, sealed)) => {
-            Some(app.vault.unwrap(&key)?.open_text(accounts::name_place(row.actor_id), &sealed)?)
-        }
-        None => None,
-    };
+    let display_name = row.name.map(|name| name.of_staff(&app.vault, row.actor_id)).transpose()?;
     Ok(AccessLogEntry {
         at: row.at,
         member_id: row.actor_id,

@@ -15,13 +15,12 @@ use sea_orm::{
 
 use super::dto::CareTeamMember;
 use crate::{
-    accounts,
+    accounts::SealedName,
     app::AppState,
     audit::Event,
     db::WriteTx,
     error::{ApiError, ApiResult},
     reminders,
-    vault::{KeyOwner, OwnerKind, WrappedKey},
 };
 
 /// Puts a patient into a member's care; nothing happens if they already are.
@@ -74,11 +73,9 @@ pub async fn end(tx: &WriteTx, patient: PatientId, member: AccountId, by: Accoun
 struct TeamRow {
     member_id: AccountId,
     profession: Option<String>,
-    name_sealed: Vec<u8>,
+    #[sea_orm(nested)]
+    name: SealedName,
     started_at: DateTime<Utc>,
-    kek_id: String,
-    generation: i32,
-    wrapped: Vec<u8>,
 }
 
 const TEAM: &str = "SELECT r.member_id, a.profession, a.name_sealed, r.started_at, k.kek_id, k.generation, k.wrapped \
@@ -137,10 +134,8 @@ struct NameRow {
     id: AccountId,
     state: String,
     profession: Option<String>,
-    name_sealed: Vec<u8>,
-    kek_id: String,
-    generation: i32,
-    wrapped: Vec<u8>,
+    #[sea_orm(nested)]
+    name: SealedName,
 }
 
 /// What these members of staff are called, in one statement.
@@ -160,12 +155,9 @@ pub async fn names(
     let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
     let rows = NameRow::find_by_statement(statement).all(conn).await?;
     let view = |row: NameRow| -> ApiResult<StaffName> {
-        let owner = KeyOwner::new(OwnerKind::Account, row.id);
-        let (kek_id, generation, wrapped) = (row.kek_id, row.generation, row.wrapped);
-        let key = app.vault.unwrap(&WrappedKey { owner, kek_id, generation, wrapped })?;
         Ok(StaffName {
             id: row.id,
-            display_name: key.open_text(accounts::name_place(row.id), &row.name_sealed)?,
+            display_name: row.name.of_staff(&app.vault, row.id)?,
             profession: row.profession,
             active: row.state == "active",
         })
@@ -174,15 +166,9 @@ pub async fn names(
 }
 
 fn team_member(app: &AppState, row: TeamRow) -> ApiResult<CareTeamMember> {
-    let key = app.vault.unwrap(&WrappedKey {
-        owner: KeyOwner::new(OwnerKind::Account, row.member_id),
-        kek_id: row.kek_id,
-        generation: row.generation,
-        wrapped: row.wrapped,
-    })?;
     Ok(CareTeamMember {
         member_id: row.member_id,
-        display_name: key.open_text(accounts::name_place(row.member_id), &row.name_sealed)?,
+        display_name: row.name.of_staff(&app.vault, row.member_id)?,
         profession: row.profession,
         since: row.started_at,
     })

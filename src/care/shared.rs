@@ -16,7 +16,7 @@ use crate::{
     error::{ApiError, ApiResult},
     extract::path_id,
     idempotency::{Answer, Replay},
-    vault::{DataKey, KeyOwner, OwnerKind, WrappedKey},
+    vault::{DataKey, KeyColumns, OwnerKind},
 };
 
 /// What a use case needs to know of the patient it is about.
@@ -38,9 +38,8 @@ pub struct SharedPatient {
 #[derive(FromQueryResult)]
 struct Row {
     zone: String,
-    kek_id: String,
-    generation: i32,
-    wrapped: Vec<u8>,
+    #[sea_orm(nested)]
+    key: KeyColumns,
 }
 
 const RELATION: &str = "SELECT a.zone, k.kek_id, k.generation, k.wrapped FROM care_relations r \
@@ -67,12 +66,7 @@ impl SharedPatient {
     }
 
     fn of(app: &AppState, me: Caller, patient: PatientId, row: Row) -> ApiResult<Self> {
-        let key = app.vault.unwrap(&WrappedKey {
-            owner: KeyOwner::new(OwnerKind::Patient, patient),
-            kek_id: row.kek_id,
-            generation: row.generation,
-            wrapped: row.wrapped,
-        })?;
+        let key = app.vault.unwrap(&row.key.of(OwnerKind::Patient, patient))?;
         Ok(Self { me, scope: Scope { patient, key, zone: row.zone } })
     }
 

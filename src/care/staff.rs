@@ -24,7 +24,7 @@ use crate::{
     extract::{Patch, PathId, ValidJson},
     openapi::Problems,
     validate::{Checks, Validate},
-    vault::{KeyOwner, OwnerKind, WrappedKey},
+    vault::{OwnerKind, WrappedKey},
 };
 
 /// A clinic with more people than this lists its newest ones.
@@ -113,13 +113,9 @@ async fn view(app: &AppState, rows: Vec<Model>) -> ApiResult<Vec<StaffMember>> {
         .await?;
     let mut items = Vec::with_capacity(rows.len());
     for row in rows {
-        let Some(key) = keys.iter().find(|key| key.owner_id == row.id.0) else { continue };
-        let key = app.vault.unwrap(&WrappedKey {
-            owner: KeyOwner::new(OwnerKind::Account, row.id),
-            kek_id: key.kek_id.clone(),
-            generation: key.generation,
-            wrapped: key.wrapped.clone(),
-        })?;
+        let key = keys.iter().find(|key| key.owner_id == row.id.0).cloned().and_then(WrappedKey::from_row);
+        let Some(key) = key else { continue };
+        let key = app.vault.unwrap(&key)?;
         items.push(StaffMember {
             id: row.id,
             display_name: key.open_text(accounts::name_place(row.id), &row.name_sealed)?,

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::dto::{EntryReview, QueuedEntry};
 use crate::{
-    accounts::{self, Caller},
+    accounts::{Caller, SealedName},
     alerts::VISIBLE,
     app::AppState,
     care,
@@ -23,7 +23,7 @@ use crate::{
     etag,
     journal::{self, Body, readable},
     page::Page,
-    vault::{KeyOwner, OwnerKind, WrappedKey},
+    vault::DataKey,
 };
 
 #[derive(FromQueryResult)]
@@ -63,24 +63,15 @@ pub async fn tag(conn: &impl ConnectionTrait, me: &Caller, now: DateTime<Utc>) -
 #[derive(FromQueryResult)]
 struct Whose {
     patient_id: PatientId,
-    name_sealed: Vec<u8>,
-    kek_id: String,
-    generation: i32,
-    wrapped: Vec<u8>,
+    #[sea_orm(nested)]
+    name: SealedName,
 }
 
 const WHOSE: &str = "s.patient_id, a.name_sealed, k.kek_id, k.generation, k.wrapped";
 
 impl Whose {
-    fn open(self, app: &AppState) -> ApiResult<(crate::vault::DataKey, String)> {
-        let key = app.vault.unwrap(&WrappedKey {
-            owner: KeyOwner::new(OwnerKind::Patient, self.patient_id),
-            kek_id: self.kek_id,
-            generation: self.generation,
-            wrapped: self.wrapped,
-        })?;
-        let name = key.open_text(accounts::name_place(self.patient_id.into()), &self.name_sealed)?;
-        Ok((key, name))
+    fn open(self, app: &AppState) -> ApiResult<(DataKey, String)> {
+        self.name.of_patient(&app.vault, self.patient_id)
     }
 }
 

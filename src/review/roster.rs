@@ -13,14 +13,8 @@ use sea_orm::{
 
 use super::dto::{NextAppointment, OpenAlerts, PatientGlance};
 use crate::{
-    accounts,
-    alerts::rank,
-    app::AppState,
-    error::ApiResult,
-    journal::readable,
-    reminders::reachable,
-    sessions::readiness_items,
-    vault::{KeyOwner, OwnerKind, WrappedKey},
+    accounts::SealedName, alerts::rank, app::AppState, error::ApiResult, journal::readable,
+    reminders::reachable, sessions::readiness_items,
 };
 
 /// More patients than one therapist has.
@@ -33,10 +27,8 @@ const MINE: &str = "care_relations r JOIN accounts a ON a.id = r.patient_id AND 
 struct Row {
     patient_id: PatientId,
     started_at: DateTime<Utc>,
-    name_sealed: Vec<u8>,
-    kek_id: String,
-    generation: i32,
-    wrapped: Vec<u8>,
+    #[sea_orm(nested)]
+    name: SealedName,
     last_checkin_at: Option<DateTime<Utc>>,
 }
 
@@ -68,15 +60,10 @@ pub async fn load(
     let mut next = next_sessions(conn, me, now).await?;
     let mut items = Vec::with_capacity(rows.len());
     for row in rows {
-        let key = app.vault.unwrap(&WrappedKey {
-            owner: KeyOwner::new(OwnerKind::Patient, row.patient_id),
-            kek_id: row.kek_id,
-            generation: row.generation,
-            wrapped: row.wrapped,
-        })?;
+        let (_key, display_name) = row.name.of_patient(&app.vault, row.patient_id)?;
         items.push(PatientGlance {
             patient_id: row.patient_id,
-            display_name: key.open_text(accounts::name_place(row.patient_id.into()), &row.name_sealed)?,
+            display_name,
             since: row.started_at,
             last_checkin_at: row.last_checkin_at,
             unreviewed: unreviewed.get(&row.patient_id).copied().unwrap_or_default(),

@@ -21,7 +21,7 @@ use crate::{
             timeline::Timeline,
         },
     },
-    vault::{DataKey, KeyOwner, OwnerKind, WrappedKey},
+    vault::{DataKey, KeyColumns, OwnerKind},
 };
 
 /// One recipient as of now.
@@ -66,9 +66,8 @@ struct AccountRow {
     timeline: Option<String>,
     active_plan: i32,
     needs_support: i32,
-    kek_id: String,
-    generation: i32,
-    wrapped: Vec<u8>,
+    #[sea_orm(nested)]
+    key: KeyColumns,
 }
 
 /// Those of open accounts.
@@ -98,12 +97,7 @@ pub async fn accounts(
 
 fn recipient(app: &AppState, row: AccountRow) -> Option<Recipient> {
     let is_staff = row.kind != "patient";
-    let wrapped = WrappedKey {
-        owner: KeyOwner::new(if is_staff { OwnerKind::Account } else { OwnerKind::Patient }, row.id),
-        kek_id: row.kek_id,
-        generation: row.generation,
-        wrapped: row.wrapped,
-    };
+    let wrapped = row.key.of(if is_staff { OwnerKind::Account } else { OwnerKind::Patient }, row.id);
     Some(Recipient {
         is_staff,
         zone: Zone::parse(&row.zone).ok()?,

@@ -11,4 +11,4 @@ mod wrap;
 pub use mac::{BlindIndex, Mac};
 pub use rotate::{Rotated, record, rotate, wrapped_by};
 pub use seal::{DataKey, OpenError, Place};
-pub use wrap::{KeyOwner, OwnerKind, Vault, WrappedKey};
+pub use wrap::{KeyColumns, KeyOwner, OwnerKind, Vault, WrappedKey};

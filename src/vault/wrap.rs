@@ -13,7 +13,7 @@ use aws_lc_rs::{
 use chrono::{DateTime, Utc};
 use entity::data_keys;
 use moka::sync::Cache;
-use sea_orm::Set;
+use sea_orm::{FromQueryResult, Set};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -78,8 +78,24 @@ pub struct WrappedKey {
     pub wrapped: Vec<u8>,
 }
 
+/// The columns of a wrapped key in a row that brings it together with what it opens.
+#[derive(FromQueryResult)]
+pub struct KeyColumns {
+    kek_id: String,
+    generation: i32,
+    wrapped: Vec<u8>,
+}
+
+impl KeyColumns {
+    pub fn of(self, kind: OwnerKind, owner: impl Into<Uuid>) -> WrappedKey {
+        let Self { kek_id, generation, wrapped } = self;
+        WrappedKey { owner: KeyOwner::new(kind, owner), kek_id, generation, wrapped }
+    }
+}
+
 impl WrappedKey {
-    pub(super) fn from_row(row: data_keys::Model) -> Option<Self> {
+    /// Nothing if the row is of a kind of owner that this version does not know.
+    pub fn from_row(row: data_keys::Model) -> Option<Self> {
         let owner = KeyOwner { kind: OwnerKind::parse(&row.owner_kind)?, id: row.owner_id };
         Some(Self { owner, kek_id: row.kek_id, generation: row.generation, wrapped: row.wrapped })
     }

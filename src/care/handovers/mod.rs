@@ -25,7 +25,7 @@ use self::{
 };
 use super::{SharedPatient, changed_for, queries};
 use crate::{
-    accounts::{self, Caller, Patient},
+    accounts::{Caller, Patient, SealedName},
     app::AppState,
     audit::Event,
     consents,
@@ -35,7 +35,6 @@ use crate::{
     idempotency::Answer,
     openapi::Problems,
     validate::Checks,
-    vault::{KeyOwner, OwnerKind, WrappedKey},
 };
 
 pub fn router() -> OpenApiRouter<AppState> {
@@ -245,10 +244,8 @@ struct Row {
     to_member: AccountId,
     proposed_at: DateTime<Utc>,
     profession: Option<String>,
-    name_sealed: Vec<u8>,
-    kek_id: String,
-    generation: i32,
-    wrapped: Vec<u8>,
+    #[sea_orm(nested)]
+    name: SealedName,
 }
 
 /// Proposals of members who still take part in the patient's care.
@@ -270,15 +267,11 @@ async fn list(app: &AppState, patient: PatientId) -> ApiResult<Vec<Handover>> {
         |shared: &HashMap<AccountId, Vec<Uuid>>, member| shared.get(&member).cloned().unwrap_or_default();
     let mut items = Vec::new();
     for row in Row::find_by_statement(statement).all(conn).await? {
-        let owner = KeyOwner::new(OwnerKind::Account, row.to_member);
-        let wrapped =
-            WrappedKey { owner, kek_id: row.kek_id, generation: row.generation, wrapped: row.wrapped };
-        let key = app.vault.unwrap(&wrapped)?;
         items.push(Handover {
             id: row.id,
             from_member_id: row.from_member,
             to_member_id: row.to_member,
-            to_display_name: key.open_text(accounts::name_place(row.to_member), &row.name_sealed)?,
+            to_display_name: row.name.of_staff(&app.vault, row.to_member)?,
             to_profession: row.profession,
             proposed_at: row.proposed_at,
             entry_ids: of(&entries, row.from_member),

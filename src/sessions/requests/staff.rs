@@ -21,14 +21,14 @@ use super::{
     rules,
 };
 use crate::{
-    accounts::{Caller, Capability, name_place},
+    accounts::{Caller, Capability, SealedName},
     app::AppState,
     audit::Event,
     db::{WriteTx, Writing},
     error::{ApiError, ApiResult},
     page::Page,
     reminders,
-    vault::{DataKey, KeyOwner, OwnerKind, WrappedKey},
+    vault::DataKey,
 };
 
 /// A request with its patient.
@@ -42,11 +42,16 @@ pub struct Found {
 
 #[derive(FromQueryResult)]
 struct Rest {
-    name_sealed: Vec<u8>,
+    #[sea_orm(nested)]
+    name: SealedName,
     patient_zone: String,
-    kek_id: String,
-    generation: i32,
-    wrapped: Vec<u8>,
+    #[sea_orm(nested)]
+    session: About,
+}
+
+/// The session that a request is about, if it is about one.
+#[derive(FromQueryResult)]
+struct About {
     session_kind: Option<String>,
     session_location: Option<String>,
     session_state: Option<String>,
@@ -82,18 +87,12 @@ async fn reach(
 
 fn found(app: &AppState, row: &QueryResult) -> ApiResult<Found> {
     let (row, rest) = (Model::from_query_result(row, "")?, Rest::from_query_result(row, "")?);
-    let key = app.vault.unwrap(&WrappedKey {
-        owner: KeyOwner::new(OwnerKind::Patient, row.patient_id),
-        kek_id: rest.kek_id.clone(),
-        generation: rest.generation,
-        wrapped: rest.wrapped.clone(),
-    })?;
-    let name = key.open_text(name_place(row.patient_id.into()), &rest.name_sealed)?;
-    Ok(Found { row, key, name, zone: rest.patient_zone.clone(), session: rest.session() })
+    let (key, name) = rest.name.of_patient(&app.vault, row.patient_id)?;
+    Ok(Found { row, key, name, zone: rest.patient_zone, session: rest.session.requested() })
 }
 
-impl Rest {
-    fn session(self) -> Option<RequestedSession> {
+impl About {
+    fn requested(self) -> Option<RequestedSession> {
         Some(RequestedSession {
             kind: self.session_kind?,
             location: self.session_location?,
