@@ -3,25 +3,24 @@
 //! patient's lock and sync counter, audit as the last statement, and a nudge for the scheduler after the commit.
 
 pub mod many;
+mod open;
 
-use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
 };
 
 use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, PatientId};
 use sea_orm::{
-    AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction,
-    DbBackend, DbErr, IsolationLevel, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions,
-    TransactionTrait, sqlx,
+    AccessMode, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    IsolationLevel, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, sqlx,
 };
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+pub use self::open::Opening;
+use self::open::{postgres_options, sqlite_options, sqlite_readers};
 use crate::{
     audit::{self, AuditKey, Event},
     clock::{Clock, Random},
@@ -55,17 +54,6 @@ pub struct Db {
     audit_key: AuditKey,
     wake: Arc<Notify>,
     written: Arc<Notify>,
-}
-
-/// How to open a database. Not to be printed: an address may hold a password.
-#[derive(Clone)]
-pub struct Opening<'a> {
-    /// `sqlite://…` or `postgres://…`.
-    pub url: &'a str,
-    /// Upper bound of the pool; SQLite has one writer beside it.
-    pub max_connections: u32,
-    /// SQLite only: sync on every commit (`FULL`) or only at checkpoints (`NORMAL`).
-    pub sqlite_full_sync: bool,
 }
 
 /// On whose behalf a write happens, and whose row it locks.
@@ -304,83 +292,6 @@ async fn next_sync_seq(txn: &DatabaseTransaction, patient: PatientId) -> ApiResu
     let row = txn.query_one_raw(statement).await?.ok_or(ApiError::NotFound)?;
     Ok(row.try_get("", "sync_seq")?)
 }
-
-/// Each connection to SQLite is a thread of its own: more of them than cores only pass the processor around.
-fn sqlite_readers() -> u32 {
-    std::thread::available_parallelism().ok().and_then(|cores| u32::try_from(cores.get()).ok()).unwrap_or(2)
-}
-
-fn sqlite_options(opening: &Opening<'_>, connections: u32) -> ConnectOptions {
-    let full = opening.sqlite_full_sync;
-    let mut options = ConnectOptions::new(opening.url);
-    options
-        .max_connections(connections)
-        .min_connections(1)
-        .acquire_timeout(Duration::from_secs(8))
-        .test_before_acquire_if_idle_for(Duration::from_secs(30))
-        .sqlx_logging(false)
-        .record_stmt_in_spans(false)
-        .map_sqlx_sqlite_opts(move |options| {
-            use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-            options
-                .busy_timeout(Duration::from_secs(10))
-                .journal_mode(SqliteJournalMode::Wal)
-                .foreign_keys(true)
-                .synchronous(if full { SqliteSynchronous::Full } else { SqliteSynchronous::Normal })
-                .pragma("secure_delete", "ON")
-                // What a statement may have to undo is kept in memory instead of a file made and deleted for it.
-                .pragma("temp_store", "MEMORY")
-                .create_if_missing(true)
-        })
-        .map_sqlx_sqlite_pool_opts(move |options| {
-            options.after_connect(move |connection, _| Box::pin(verify_pragmas(connection, full)))
-        });
-    options
-}
-
-/// Reads the settings back on every connection: a setting that did not take is worse than none.
-async fn verify_pragmas(connection: &mut sqlx::SqliteConnection, full: bool) -> Result<(), sqlx::Error> {
-    use sqlx::Row;
-    let synchronous = if full { "2" } else { "1" };
-    for (pragma, wanted) in
-        [("journal_mode", "wal"), ("foreign_keys", "1"), ("synchronous", synchronous), ("secure_delete", "1")]
-    {
-        let row =
-            sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA {pragma}"))).fetch_one(&mut *connection).await?;
-        let value =
-            row.try_get::<String, _>(0).or_else(|_| row.try_get::<i64, _>(0).map(|v| v.to_string()))?;
-        if value != wanted {
-            return Err(sqlx::Error::Configuration(
-                format!("SQLite did not accept {pragma} = {wanted} (it says {value}); is the folder on a network disk?")
-                    .into(),
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn postgres_options(opening: &Opening<'_>) -> ConnectOptions {
-    let mut options = ConnectOptions::new(opening.url);
-    options
-        .max_connections(opening.max_connections.max(2))
-        .acquire_timeout(Duration::from_secs(8))
-        .test_before_acquire_if_idle_for(Duration::from_secs(30))
-        .sqlx_logging(false)
-        .record_stmt_in_spans(false)
-        .set_application_name("afterglow")
-        .map_sqlx_postgres_pool_opts(|options| {
-            options.after_connect(|connection, _| {
-                Box::pin(async move { sqlx::query(PLANNING).execute(connection).await.map(drop) })
-            })
-        });
-    options
-}
-
-/// How PostgreSQL is to plan for us: a page that is looked up costs hardly more than the next one, because what is in
-/// use is in memory; otherwise it reads whole tables for a batch of a few hundred rows. No statement of ours is worth
-/// being compiled first. Asked of the engine's own list, so that one that knows no such setting goes without.
-const PLANNING: &str = "SELECT set_config(name, CASE name WHEN 'jit' THEN 'off' ELSE '1.1' END, false) \
-     FROM pg_settings WHERE name IN ('jit', 'random_page_cost')";
 
 /// Whether an error means that the database is away or full, rather than that we asked something wrong.
 pub fn is_outage(error: &DbErr) -> bool {

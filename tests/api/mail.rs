@@ -11,7 +11,7 @@ use chrono::Duration;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::harness::{Beside, Person, Smtp, TestApp, both_engines, email};
+use crate::harness::{Beside, PASSWORD, Person, Smtp, TestApp, both_engines, email};
 
 both_engines![
     a_mail_leaves_with_its_cause_and_not_without,
@@ -23,6 +23,7 @@ both_engines![
     a_mail_too_old_to_be_of_use_is_dropped,
     mails_are_in_the_language_and_on_the_clock_of_their_reader,
     what_waits_in_the_outbox_is_sealed,
+    a_new_device_is_told_by_mail_and_a_known_one_is_not,
 ];
 
 const NOTHING: MailReport = MailReport { claimed: 0, sent: 0, retrying: 0, dropped: 0 };
@@ -208,4 +209,23 @@ async fn what_waits_in_the_outbox_is_sealed(app: TestApp) {
         assert!(!bytes.windows(words.len()).any(|window| window == words.as_bytes()), "{words}");
     }
     assert!(app.mails().await[0].contains("nobody may read here"));
+}
+
+async fn a_new_device_is_told_by_mail_and_a_known_one_is_not(app: TestApp) {
+    app.patient("ana").await;
+    let told = async || {
+        let mails = app.mails().await;
+        let to_ana = |mail: &&String| mail.contains("A new device logged in") && mail.contains(&email("ana"));
+        mails.iter().filter(to_ana).count()
+    };
+    assert_eq!(told().await, 0, "the first device is no news");
+    let new = json!({"email": email("ana"), "password": PASSWORD});
+    let pair = app.anon().post("/v1/auth/login", &new).await.expect(200);
+    assert_eq!(told().await, 1);
+    app.advance(Duration::seconds(1));
+    let known = json!({"email": email("ana"), "password": PASSWORD, "device_secret": pair["device_secret"]});
+    app.anon().post("/v1/auth/login", &known).await.expect(200);
+    assert_eq!(told().await, 1);
+    app.anon().post("/v1/auth/login", &new).await.expect(200);
+    assert_eq!(told().await, 2);
 }

@@ -20,7 +20,6 @@ both_engines![
     without_a_code_of_her_own_a_patient_waits_three_days,
     own_codes_are_made_with_a_fresh_factor_and_told,
     the_patient_is_told_of_a_recovery_and_can_stop_it,
-    a_new_device_is_told_by_mail_and_a_known_one_is_not,
 ];
 
 const NEW: &str = "lantern orchard granite sparrow";
@@ -385,22 +384,4 @@ async fn own_codes_are_made_with_a_fresh_factor_and_told(app: TestApp) {
     for code in &second {
         assert!(!bytes.windows(code.len()).any(|window| window == code.as_bytes()), "kept in clear");
     }
-}
-
-async fn a_new_device_is_told_by_mail_and_a_known_one_is_not(app: TestApp) {
-    app.patient("ana").await;
-    let told = async || {
-        let mails = app.mails().await;
-        let to_ana = |mail: &&String| mail.contains("A new device logged in") && mail.contains(&email("ana"));
-        mails.iter().filter(to_ana).count()
-    };
-    assert_eq!(told().await, 0, "the first device is no news");
-    let pair = log_in(&app, "ana", PASSWORD).await.expect(200);
-    assert_eq!(told().await, 1);
-    app.advance(Duration::seconds(1));
-    let known = json!({"email": email("ana"), "password": PASSWORD, "device_secret": pair["device_secret"]});
-    app.anon().post("/v1/auth/login", &known).await.expect(200);
-    assert_eq!(told().await, 1);
-    log_in(&app, "ana", PASSWORD).await.expect(200);
-    assert_eq!(told().await, 2);
 }

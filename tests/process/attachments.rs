@@ -188,7 +188,8 @@ async fn memory_stays_flat(world: Arc<World>) {
     }
     let (after, total) = (peak_kib(server.pid()), AT_ONCE * EACH / 1024);
     println!("peak memory: {before} KiB before, {after} KiB after {AT_ONCE} uploads of {total} KiB together");
-    assert!(after - before < total / 4, "it grew by {} KiB", after - before);
+    // A few copies of one part for each: as it came, sealed, as the database takes it. However long the files are.
+    assert!(after - before < AT_ONCE * PART * 6 / 1024, "it grew by {} KiB", after - before);
     server.signal("TERM");
     assert_eq!(server.ends_within(PATIENCE).await, Some(0));
 }
