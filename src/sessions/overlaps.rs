@@ -74,10 +74,11 @@ pub async fn refuse_taken(
         tx.conn().query_one_raw(Statement::from_sql_and_values(backend, sql, [member.0.into()])).await?;
     }
     let Some(met) = first_met(tx, patient, member, slots).await? else { return Ok(()) };
-    match usize::try_from(met.place).ok().and_then(|place| slots.get(place)) {
-        Some(slot) => Err(refusal(slot, met.of_patient != 0)),
-        None => Ok(()),
-    }
+    let slot = usize::try_from(met.place).ok().and_then(|place| slots.get(place));
+    Err(slot.map_or_else(
+        || ApiError::internal("the database names a slot that was not asked about"),
+        |slot| refusal(slot, met.of_patient != 0),
+    ))
 }
 
 const SLOTS: &[(&str, Kind)] = &[
