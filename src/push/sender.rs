@@ -207,6 +207,11 @@ impl Sender {
             }
             Route::Native { service, token } => self.send_native(now, service, token, message).await,
         };
+        if outcome.is_silence() {
+            slot.silent();
+        } else {
+            slot.answered();
+        }
         self.watch(&origin, target, &outcome, now);
         Some(outcome)
     }

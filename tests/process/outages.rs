@@ -11,7 +11,7 @@ use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
 use crate::{
     child::{PATIENCE, Running, eventually, pause},
-    world::{World, run, soak},
+    world::{UNDER_WAY, World, run, soak},
 };
 
 #[test]
@@ -22,6 +22,11 @@ fn push_services_that_hang_or_refuse_hold_up_only_their_own_on_sqlite() {
 #[test]
 fn push_services_that_hang_or_refuse_hold_up_only_their_own_on_postgres() {
     run(Engine::Postgres, bad_services_hold_up_only_their_own);
+}
+
+#[test]
+fn many_dead_push_services_do_not_take_every_place() {
+    run(Engine::Sqlite, many_dead_services_leave_room);
 }
 
 #[test]
@@ -63,6 +68,28 @@ async fn bad_services_hold_up_only_their_own(world: Arc<World>) {
         .await
         .unwrap();
     assert_eq!(left, 0, "what was not sent was given back");
+}
+
+/// More dead services than could each hold a batch of what may be under way at once, all due before the others.
+async fn many_dead_services_leave_room(world: Arc<World>) {
+    const DEAD: usize = 5;
+    const EACH: usize = 60;
+    let good = 300;
+    let mut dead = Vec::with_capacity(DEAD);
+    for number in 0..DEAD {
+        let (service, phones) = (PushReceiver::start().await.unwrap(), number * EACH..(number + 1) * EACH);
+        world.fill_at(&service, phones.clone()).await;
+        phones.for_each(|phone| service.respond_with(&format!("phone-{phone}"), vec![Scripted::hang(); 50]));
+        dead.push(service);
+    }
+    world.fill_at(&world.push, DEAD * EACH..DEAD * EACH + good).await;
+    let mut worker = Running::start(world.afterglow(&["worker"]));
+    world.accepted(good as u64).await;
+    // An eighth of a batch at each, and again after each ten seconds of silence. Without that they hold all there is.
+    let tried: usize = dead.iter().map(|service| service.received().len()).sum();
+    assert!((DEAD..UNDER_WAY * 2 / 3).contains(&tried), "{tried} were tried at services that are dead");
+    worker.signal("TERM");
+    assert_eq!(worker.ends_within(PATIENCE).await, Some(0), "{}", worker.said());
 }
 
 async fn a_database_that_went_away_needs_no_restart(world: Arc<World>) {

@@ -97,6 +97,11 @@ impl Outcome {
             Self::Retry { .. } => None,
         }
     }
+
+    /// Whether nothing came back.
+    pub fn is_silence(&self) -> bool {
+        matches!(self, Self::Retry { why: RetryKind::Timeout | RetryKind::Network, .. })
+    }
 }
 
 /// What an attempt that ended at `now` means.

@@ -1,30 +1,18 @@
-//! Keeps one push service from slowing the others: a breaker stops sending to an origin that refuses us, and
-//! a bound keeps a slow one from taking every connection. Both are kept per origin, in memory, and forget
-//! what is no longer of use.
+//! A breaker stops sending to an origin that refuses us. Breakers are kept per origin, in memory, and forget what is
+//! no longer of use.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use chrono::{DateTime, Duration, Utc};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::Instant,
-};
 use uuid::Uuid;
 
 use super::answer::{FaultKind, Outcome};
 
 /// Origins remembered at most.
 const MOST_ORIGINS: usize = 1_024;
-/// How often one that waits for a place looks whether the origin still moves.
-const LOOK: std::time::Duration = std::time::Duration::from_millis(250);
-/// A full origin that gave no place back for so long stands still.
-const STANDS_STILL: std::time::Duration = std::time::Duration::from_secs(1);
-/// Longest wait at an origin that moves, but slowly.
-const MOST_WAIT: std::time::Duration = std::time::Duration::from_secs(2);
-
 /// When a breaker opens, and for how long.
 #[derive(Debug, Clone, Copy)]
 pub struct BreakerPolicy {
@@ -136,109 +124,12 @@ impl Breakers {
     }
 }
 
-/// A place among the requests under way to an origin, given back when dropped.
-pub struct Slot {
-    _permit: Option<OwnedSemaphorePermit>,
-    places: Arc<Places>,
-    place: usize,
-}
-
-impl Slot {
-    /// How many others were under way to this origin when it was taken.
-    pub fn place(&self) -> usize {
-        self.place
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        *self.places.freed() = Instant::now();
-    }
-}
-
-/// The places at one origin.
-struct Places {
-    semaphore: Arc<Semaphore>,
-    // When one was given back last.
-    freed: Mutex<Instant>,
-}
-
-impl Places {
-    fn freed(&self) -> MutexGuard<'_, Instant> {
-        self.freed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Bounds the requests under way to each origin.
-pub struct OriginSlots {
-    per_origin: usize,
-    // Weak, so that an origin without requests under way leaves nothing but its name behind.
-    origins: Mutex<HashMap<String, Weak<Places>>>,
-}
-
-impl OriginSlots {
-    /// At most `per_origin` requests at once to one origin, and at least one.
-    pub fn new(per_origin: usize) -> Self {
-        Self { per_origin: per_origin.clamp(1, Semaphore::MAX_PERMITS), origins: Mutex::default() }
-    }
-
-    /// Waits for a place; only requests to the same origin are waited for. Nobody queues at an origin that stands still,
-    /// or for long at one that is slow, because what waits there keeps others from being sent. Nothing if there was no
-    /// place, or if `give_up` came first.
-    pub async fn enter(&self, origin: &str, give_up: impl Future<Output = ()>) -> Option<Slot> {
-        let places = self.places(origin);
-        let begun = Instant::now();
-        let mut permit = std::pin::pin!(places.semaphore.clone().acquire_owned());
-        let mut give_up = std::pin::pin!(give_up);
-        loop {
-            tokio::select! {
-                biased;
-                permit = &mut permit => {
-                    let place = self.per_origin.saturating_sub(places.semaphore.available_permits() + 1);
-                    return Some(Slot { _permit: permit.ok(), places: places.clone(), place });
-                }
-                () = &mut give_up => return None,
-                () = look() => {}
-            }
-            let still = places.freed().elapsed() >= STANDS_STILL;
-            if still || begun.elapsed() >= MOST_WAIT {
-                return None;
-            }
-        }
-    }
-
-    fn places(&self, origin: &str) -> Arc<Places> {
-        let mut origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(places) = origins.get(origin).and_then(Weak::upgrade) {
-            return places;
-        }
-        if origins.len() >= MOST_ORIGINS {
-            origins.retain(|_, places| places.strong_count() > 0);
-        }
-        let semaphore = Arc::new(Semaphore::new(self.per_origin));
-        let places = Arc::new(Places { semaphore, freed: Mutex::new(Instant::now()) });
-        origins.insert(origin.to_owned(), Arc::downgrade(&places));
-        places
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "how long somebody waits, in real time")]
-async fn look() {
-    tokio::time::sleep(LOOK).await;
-}
-
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt;
-
     use super::*;
 
     const ONE: &str = "https://one.example";
     const REFUSED: Outcome = Outcome::OurFault { status: Some(403), why: FaultKind::Refused };
-
-    async fn enter(slots: &OriginSlots, origin: &str) -> Option<Slot> {
-        slots.enter(origin, std::future::pending()).await
-    }
 
     fn at(minute: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_900_000_000 + minute * 60, 0).unwrap()
@@ -318,39 +209,5 @@ mod tests {
         assert_eq!(breakers.lock().len(), MOST_ORIGINS);
         assert_eq!(breakers.open_until("https://0.example", at(1)), None);
         assert!(breakers.open_until("https://1000.example", at(1)).is_some());
-    }
-
-    #[tokio::test]
-    async fn a_full_origin_makes_only_its_own_requests_wait() {
-        let slots = OriginSlots::new(2);
-        let first = enter(&slots, ONE).await;
-        let _second = enter(&slots, ONE).await;
-        assert!(enter(&slots, ONE).now_or_never().is_none());
-        assert!(enter(&slots, "https://two.example").now_or_never().is_some());
-        drop(first);
-        assert!(enter(&slots, ONE).now_or_never().is_some());
-    }
-
-    #[tokio::test]
-    async fn nobody_queues_at_an_origin_that_stands_still() {
-        let slots = OriginSlots::new(1);
-        let held = enter(&slots, ONE).await;
-        let begun = Instant::now();
-        assert!(enter(&slots, ONE).await.is_none());
-        assert!(begun.elapsed() >= STANDS_STILL, "it may only have been slow");
-        drop(held);
-        let _held = enter(&slots, ONE).await;
-        assert!(slots.enter(ONE, async {}).await.is_none(), "whoever gives up does not wait");
-    }
-
-    #[tokio::test]
-    async fn origins_without_requests_are_forgotten() {
-        let slots = OriginSlots::new(0);
-        let _held = enter(&slots, ONE).await;
-        for number in 0..MOST_ORIGINS * 3 {
-            enter(&slots, &format!("https://{number}.example")).await;
-        }
-        assert!(slots.origins.lock().unwrap().len() <= MOST_ORIGINS);
-        assert!(enter(&slots, ONE).now_or_never().is_none());
     }
 }
