@@ -11,7 +11,8 @@ use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
 use crate::{
     child::{PATIENCE, Running, eventually, pause},
-    world::{UNDER_WAY, World, run, soak},
+    harness::Store,
+    world::{UNDER_WAY, World, run, run_on, soak},
 };
 
 #[test]
@@ -32,6 +33,11 @@ fn many_dead_push_services_do_not_take_every_place() {
 #[test]
 fn a_database_that_went_away_under_load_needs_no_restart_of_ours() {
     run(Engine::Postgres, a_database_that_went_away_needs_no_restart);
+}
+
+#[test]
+fn a_database_that_is_restarted_under_load_needs_no_restart_of_ours() {
+    run_on(Store::apart(), a_restarted_database_needs_no_restart);
 }
 
 async fn bad_services_hold_up_only_their_own(world: Arc<World>) {
@@ -95,7 +101,7 @@ async fn many_dead_services_leave_room(world: Arc<World>) {
 async fn a_database_that_went_away_needs_no_restart(world: Arc<World>) {
     let (cuts, reminders) = soak((10, 5_000), (2, 600));
     world.fill(reminders).await;
-    let mut worker = Running::start(world.afterglow(&["worker"]));
+    let worker = Running::start(world.afterglow(&["worker"]));
     for cut in 1..=cuts {
         world.push.wait_for(cut * reminders / (cuts + 2), PATIENCE).await;
         world.store.cut_off().await;
@@ -104,6 +110,26 @@ async fn a_database_that_went_away_needs_no_restart(world: Arc<World>) {
         }
         world.store.restore().await;
     }
+    all_came_once(&world, reminders, worker).await;
+}
+
+async fn a_restarted_database_needs_no_restart(world: Arc<World>) {
+    let (restarts, reminders) = soak((10, 5_000), (3, 900));
+    world.fill(reminders).await;
+    let worker = Running::start(world.afterglow(&["worker"]));
+    for restart in 1..=restarts {
+        world.push.wait_for(restart * reminders / (restarts + 2), PATIENCE).await;
+        // In turn: as an administrator does it, and as a machine without power does.
+        let mode = ["fast", "immediate"][restart % 2];
+        let restarted = world.clone();
+        tokio::task::spawn_blocking(move || restarted.store.restart(mode)).await.unwrap();
+    }
+    all_came_once(&world, reminders, worker).await;
+}
+
+/// Every reminder was accepted and recorded, and none was sent twice: what had been sent was kept until the database
+/// was back.
+async fn all_came_once(world: &World, reminders: usize, mut worker: Running) {
     // This test's own connections were ended too.
     eventually("our own connection is back", || async {
         notifications::Entity::find().count(world.app.db.reader()).await.ok()

@@ -73,9 +73,19 @@ impl Store {
             Engine::Sqlite => None,
             Engine::Postgres => Some(cluster()?),
         };
+        Some(Self::on(engine, cluster, number))
+    }
+
+    /// On a PostgreSQL of its own, which may be restarted.
+    pub fn apart() -> Option<Self> {
+        let number = next_number();
+        Some(Self::on(Engine::Postgres, Some(Cluster::apart(number)?), number))
+    }
+
+    fn on(engine: Engine, cluster: Option<&'static Cluster>, number: u32) -> Self {
         let folder = folder(&number.to_string());
         let file = folder.join("afterglow.db");
-        Some(match cluster {
+        match cluster {
             None => {
                 fs::write(&file, migrated_sqlite()).unwrap();
                 Self { engine, url: sqlite_url(&file), folder, database: None }
@@ -85,7 +95,7 @@ impl Store {
                 cluster.copy_template(&name);
                 Self { engine, folder, url: cluster.url(&name), database: Some((cluster, name)) }
             }
-        })
+        }
     }
 
     pub fn engine(&self) -> Engine {
@@ -124,6 +134,13 @@ impl Store {
     pub async fn cut_off(&self) {
         if let Some((cluster, name)) = &self.database {
             cluster.lock_out(name).await;
+        }
+    }
+
+    /// Restarts the server of a database that has one to itself ([`Store::apart`]).
+    pub fn restart(&self, mode: &str) {
+        if let Some((cluster, _)) = &self.database {
+            cluster.restart(mode);
         }
     }
 

@@ -22,6 +22,8 @@ pub struct Cluster {
     base: Url,
     bin: PathBuf,
     template: String,
+    /// Where a cluster of ours is; nothing for a server that was there before.
+    home: Option<PathBuf>,
     /// Closes when this process ends; the watching shell waits for that.
     _watched: Option<ChildStdin>,
 }
@@ -79,18 +81,30 @@ impl Cluster {
         let cluster = match std::env::var_os("TEST_DATABASE_URL") {
             Some(url) => {
                 let base = Url::parse(url.to_str().unwrap()).unwrap();
-                Self { base, bin: bin.unwrap_or_default(), template, _watched: None }
+                Self { base, bin: bin.unwrap_or_default(), template, home: None, _watched: None }
             }
-            None => Self::start(bin?, template),
+            None => Self::start(bin?, template, folder("postgres"), "off"),
         };
-        cluster.administer(&format!("CREATE DATABASE {}", cluster.template));
-        let url = cluster.url(&cluster.template);
-        thread::scope(|scope| scope.spawn(|| block_on(migrate(&url))).join().unwrap());
-        Some(cluster)
+        Some(cluster.with_template())
     }
 
-    fn start(bin: PathBuf, template: String) -> Self {
-        let (home, user) = (folder("postgres"), other_user());
+    /// A cluster that a test may restart, for it alone. What was committed there outlives a crash. It is there until
+    /// this process ends.
+    pub fn apart(number: u32) -> Option<&'static Self> {
+        let home = folder(&format!("postgres-{number}"));
+        let cluster = Self::start(programs()?, "afterglow_template".into(), home, "on");
+        Some(Box::leak(Box::new(cluster.with_template())))
+    }
+
+    fn with_template(self) -> Self {
+        self.administer(&format!("CREATE DATABASE {}", self.template));
+        let url = self.url(&self.template);
+        thread::scope(|scope| scope.spawn(|| block_on(migrate(&url))).join().unwrap());
+        self
+    }
+
+    fn start(bin: PathBuf, template: String, home: PathBuf, waits_for_commits: &str) -> Self {
+        let user = other_user();
         if let Some((uid, gid)) = user {
             chown(&home, Some(uid), Some(gid)).unwrap();
         }
@@ -101,7 +115,7 @@ impl Cluster {
         let watched = watch(&bin, &home, user);
         let options = format!(
             "-c listen_addresses='' -c unix_socket_directories='{}' -c fsync=off -c full_page_writes=off \
-             -c synchronous_commit=off -c max_connections=200 -c shared_buffers=64MB",
+             -c synchronous_commit={waits_for_commits} -c max_connections=200 -c shared_buffers=64MB",
             home.display()
         );
         let mut start = command(bin.join("pg_ctl"), user);
@@ -109,7 +123,16 @@ impl Cluster {
         run(start);
         let mut base = Url::parse("postgres://postgres@localhost/postgres").unwrap();
         base.query_pairs_mut().append_pair("host", &home.display().to_string());
-        Self { base, bin, template, _watched: Some(watched) }
+        Self { base, bin, template, home: Some(home), _watched: Some(watched) }
+    }
+
+    /// Restarts the server: `fast` ends every connection, `immediate` is a crash.
+    pub fn restart(&self, mode: &str) {
+        let home = self.home.as_ref().unwrap();
+        let mut restart = command(self.bin.join("pg_ctl"), other_user());
+        restart.arg("-D").arg(home.join("data")).arg("-l").arg(home.join("log"));
+        restart.args(["-w", "-m", mode, "restart"]);
+        run(restart);
     }
 
     pub fn url(&self, database: &str) -> String {
