@@ -76,6 +76,8 @@ pub async fn run_until(
     let archives = with_worker.then(|| tokio::spawn(export::run(app.clone(), stop.clone())));
     let mail = with_worker.then(|| tokio::spawn(mail::run(app.clone(), stop.clone())));
     let keys = tokio::spawn(watch_signing_keys(app.clone(), stop.clone()));
+    // Also where nobody sends: that is what it is to notice.
+    let watching = Some(tokio::spawn(scheduler::watch(app.clone(), stop.clone())));
     let announcing = Some(tokio::spawn(scheduler::announce(app.clone(), stop.clone())));
     if let Some(listener) = listener {
         let limits = app.config.server.clone();
@@ -83,7 +85,7 @@ pub async fn run_until(
     } else {
         stop.cancelled().await;
     }
-    for task in [worker, archives, mail, announcing, metrics, Some(keys)].into_iter().flatten() {
+    for task in [worker, archives, mail, watching, announcing, metrics, Some(keys)].into_iter().flatten() {
         if let Err(error) = task.await {
             tracing::error!(%error, "a task ended badly");
         }

@@ -9,7 +9,7 @@ mod routes;
 mod sender;
 
 pub use queries::{Address, Target, Way, seal, target, vapid_kids_in_use};
-pub use receipts::token as receipt_token;
+pub use receipts::{Receiver, token as receipt_token};
 pub use sender::{BuildError, Message, Sender, word};
 
 /// Every operation of push.

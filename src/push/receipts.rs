@@ -1,9 +1,9 @@
-//! What a device reports back: shown, opened, done. The payload carried a token that names recipient and notification,
-//! so that a service worker can report without a login.
+//! What a device reports back: shown, opened, done. The payload carried a token that names recipient, notification and
+//! device, so that a service worker can report without a login.
 
 use axum::{extract::State, http::StatusCode};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use entity::ids::{AccountId, NotificationId};
+use entity::ids::{AccountId, NotificationId, SubscriptionId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -22,20 +22,33 @@ use crate::{
 
 const TAG: usize = 16;
 
-/// The token for one notification of one recipient.
-pub fn token(mac: &Mac, recipient: AccountId, notification: NotificationId) -> String {
-    let mut token = [recipient.0.as_bytes().as_slice(), notification.0.as_bytes()].concat();
-    token.extend_from_slice(&mac.sign(&[recipient.0.as_bytes(), notification.0.as_bytes()])[..TAG]);
-    BASE64_URL_SAFE_NO_PAD.encode(token)
+/// One notification on one device of its recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receiver {
+    pub recipient: AccountId,
+    pub notification: NotificationId,
+    pub device: SubscriptionId,
+}
+
+/// The token by which a device reports about it.
+pub fn token(mac: &Mac, receiver: Receiver) -> String {
+    let Receiver { recipient, notification, device } = receiver;
+    let ids = [recipient.0, notification.0, device.0].map(Uuid::into_bytes).concat();
+    let tag = mac.sign(&[&ids]);
+    BASE64_URL_SAFE_NO_PAD.encode([&ids, &tag[..TAG]].concat())
 }
 
 /// What a token names, if it came from here.
-fn read(mac: &Mac, text: &str) -> Option<(AccountId, NotificationId)> {
+fn read(mac: &Mac, text: &str) -> Option<Receiver> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
-    let (ids, _) = bytes.split_at_checked(32)?;
-    let recipient = AccountId(Uuid::from_slice(&ids[..16]).ok()?);
-    let notification = NotificationId(Uuid::from_slice(&ids[16..]).ok()?);
-    (token(mac, recipient, notification) == text).then_some((recipient, notification))
+    let mut ids = bytes.chunks_exact(16).map_while(|id| Uuid::from_slice(id).ok());
+    let mut next = || ids.next();
+    let receiver = Receiver {
+        recipient: AccountId(next()?),
+        notification: NotificationId(next()?),
+        device: SubscriptionId(next()?),
+    };
+    (token(mac, receiver) == text).then_some(receiver)
 }
 
 /// What happened on the device.
@@ -57,7 +70,10 @@ pub enum ReceiptEvent {
 #[serde(deny_unknown_fields)]
 pub struct Receipt {
     /// `notification.data.receipt` of the push.
-    #[schema(example = "AaIEtcZMeiWPITPxYeSsbgGiBLXGTHolj-Ez8WHkrG4", max_length = 64)]
+    #[schema(
+        example = "AaIEtcZMeiWPITPxYeSsbgGiBLXGTHolj-Ez8WHkrG4Boge1xkx6JY8hM_Fh5KxuIQ0lK0Yh2dXo4nq3mB1vXw",
+        max_length = 96
+    )]
     pub token: String,
     pub event: ReceiptEvent,
     /// Only with `snoozed`.
@@ -68,7 +84,7 @@ pub struct Receipt {
 
 impl Validate for Receipt {
     fn validate(&self, checks: &mut Checks) {
-        checks.text("/token", Some(&self.token), 1, 64);
+        checks.text("/token", Some(&self.token), 1, 96);
         let fits = self.wait.is_none() || self.event == ReceiptEvent::Snoozed;
         checks.require(fits, "/for", "only_snoozed", "goes with the event snoozed only");
     }
@@ -86,16 +102,16 @@ async fn create_push_receipt(
     network: Network,
     ValidJson(receipt): ValidJson<Receipt>,
 ) -> ApiResult<StatusCode> {
-    let Some((recipient, notification)) = read(&app.receipt_mac, &receipt.token) else {
+    let Some(receiver) = read(&app.receipt_mac, &receipt.token) else {
         count_attempt(&app, Bucket::Network(network.as_str())).await?;
         return Err(ApiError::invalid_field("/token", "invalid_token", "is not a receipt of this server"));
     };
     let event = match receipt.event {
-        ReceiptEvent::Shown => Mark::Shown,
+        ReceiptEvent::Shown => Mark::Shown(receiver.device),
         ReceiptEvent::Opened => Mark::Opened,
         ReceiptEvent::Done => Mark::Done,
         ReceiptEvent::Snoozed => Mark::Snoozed(receipt.wait.unwrap_or(SnoozeFor::HalfAnHour)),
     };
-    report(&app, recipient, notification, event).await?;
+    report(&app, receiver.recipient, receiver.notification, event).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use entity::ids::SubscriptionId;
+use moka::sync::Cache;
 use uuid::Uuid;
 
 use super::{
@@ -21,6 +22,8 @@ use crate::{
     vault::keyfile::KeySet,
 };
 
+/// Devices whose services asked for a wait, remembered at most.
+const MOST_WAITS: u64 = 20_000;
 /// Life of a test push, in seconds.
 const TEST_TTL: u32 = 60;
 
@@ -85,6 +88,8 @@ pub struct Sender {
     fcm: Option<Box<dyn NativeService>>,
     slots: OriginSlots,
     breakers: Breakers,
+    /// Until when a device's service asked to be left alone.
+    waits: Cache<SubscriptionId, DateTime<Utc>>,
     topic_key: [u8; 32],
 }
 
@@ -128,6 +133,7 @@ impl Sender {
             // One service that hangs must not take up everything that may be under way, which is a few batches.
             slots: OriginSlots::new(push.per_origin_concurrency.min(push.batch_size as usize)),
             breakers: Breakers::new(BreakerPolicy::default()),
+            waits: Cache::new(MOST_WAITS),
             topic_key,
         })
     }
@@ -193,10 +199,15 @@ impl Sender {
             return Some(Outcome::OurFault { status: None, why: FaultKind::Unbuildable });
         };
         let origin = route.origin().to_owned();
+        // Another device of the same person may be tried earlier, and brings this one along.
+        let asked = self.waits.get(&target.subscription).filter(|until| now < *until);
+        if let Some(until) = asked {
+            return Some(wait_until(until, now));
+        }
         let slot = self.slots.enter(&origin, give_up).await?;
         // Asked once there is a place: the breaker may have opened while this one waited.
         if let Some(until) = self.breakers.open_until(&origin, now) {
-            return Some(Outcome::Retry { after: (until - now).to_std().ok(), why: RetryKind::Throttled });
+            return Some(wait_until(until, now));
         }
         let outcome = match route {
             Route::WebPush { endpoint, keys, vapid_kid } => {
@@ -211,6 +222,11 @@ impl Sender {
             slot.silent();
         } else {
             slot.answered();
+        }
+        if let Outcome::Retry { after: Some(after), .. } = &outcome
+            && let Ok(after) = chrono::Duration::from_std(*after)
+        {
+            self.waits.insert(target.subscription, now + after);
         }
         self.watch(&origin, target, &outcome, now);
         Some(outcome)
@@ -307,6 +323,10 @@ impl Sender {
         };
         service.send(now, token, &note).await
     }
+}
+
+fn wait_until(until: DateTime<Utc>, now: DateTime<Utc>) -> Outcome {
+    Outcome::Retry { after: (until - now).to_std().ok(), why: RetryKind::Throttled }
 }
 
 fn path(message: &Message) -> String {

@@ -7,7 +7,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{SNOOZE, rules::session::session_slot};
+use super::{
+    SNOOZE,
+    rules::{policy::Reason, session::session_slot},
+};
 use crate::{
     content::{ReminderTemplate, protocols},
     error::ApiResult,
@@ -48,7 +51,8 @@ pub async fn acknowledgements(
         let row = rows.iter().find(|row| row.slot == slot)?;
         let begin = format!("{SNOOZE}:{}:", row.id);
         let again = |other: &notifications::Model| other.slot.starts_with(&begin) && other.done_at.is_some();
-        let done = row.done_at.is_some() || rows.iter().any(again);
+        let needless = row.reason.as_deref() == Some(Reason::AlreadyDone.as_str());
+        let done = needless || row.done_at.is_some() || rows.iter().any(again);
         // What planning took away again is not asked for.
         (done || row.state != "cancelled").then(|| Acknowledgement {
             template_id: template.id.clone(),

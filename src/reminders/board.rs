@@ -11,7 +11,7 @@ use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter,
 use uuid::Uuid;
 
 use super::{
-    SESSION, SNOOZE,
+    ACCOUNT, SESSION, SNOOZE,
     facts::PatientFacts,
     insert::insert,
     planner::row_of,
@@ -94,6 +94,8 @@ impl Board {
             | Change::Reopen { id, due_at, expires_at, local_date } => {
                 self.place(id.into(), (due_at, expires_at, local_date));
             }
+            // Said as when it is planned for the first time: the answer that moves a session shows it.
+            Change::Cancel { id, reason } if reason.is_policy() => self.end(id.into(), "suppressed", reason),
             Change::Cancel { id, reason } => self.end(id.into(), "cancelled", reason),
         }
     }
@@ -143,10 +145,18 @@ impl Board {
         }
     }
 
-    /// Ends everything that is still to come.
+    /// What is due and was put off when it was judged is judged again: what put it off may have changed.
+    pub fn ask_again(&mut self) {
+        let now = self.now;
+        for row in self.after.values_mut().filter(|row| row.state == "planned" && row.due_at <= now) {
+            row.next_attempt_at = row.next_attempt_at.min(now);
+        }
+    }
+
+    /// Ends every reminder that is still to come. What happened to the account is none.
     pub fn end_all(&mut self, reason: Reason) {
-        let open: Vec<NotificationId> =
-            self.after.values().filter(|row| Self::is_open(row)).map(|row| row.id).collect();
+        let reminders = self.after.values().filter(|row| Self::is_open(row) && row.origin_kind != ACCOUNT);
+        let open: Vec<NotificationId> = reminders.map(|row| row.id).collect();
         for id in open {
             self.end(id, "cancelled", reason);
         }
@@ -201,8 +211,10 @@ impl Board {
 /// Closed by planning, unsent, for a cause that can go away.
 fn reopenable(row: &notifications::Model) -> bool {
     let reason = row.reason.as_deref().and_then(Reason::from_word);
-    // A capped one is weighed anew with the others of its day; a given-up slot of a rule may be asked for again.
-    let cause = reason.is_some_and(|reason| reason.may_reopen() || reason == Reason::DailyCap);
+    // A capped one is weighed anew with the others of its day; a given-up slot of a rule may be asked for again, and a
+    // rule that rested may go on before the slot comes.
+    let weighed = |reason| matches!(reason, Reason::DailyCap | Reason::Ignored);
+    let cause = reason.is_some_and(|reason| reason.may_reopen() || weighed(reason));
     row.attempts == 0 && matches!(row.state.as_str(), "suppressed" | "cancelled") && cause
 }
 
@@ -214,10 +226,11 @@ const CHANGES: &[(&str, Kind)] = &[
     ("ends", Kind::Time),
     ("day", Kind::Date),
     ("next", Kind::Time),
+    ("held", Kind::Big),
 ];
 
-/// Writes existing rows in one statement, but none that a worker has claimed meanwhile: what is on its way stays on its
-/// way.
+/// Writes existing rows in one statement, but none that a worker has claimed since they were read: what was on its way
+/// meanwhile is judged by what holds now before it is sent again.
 async fn update(tx: &WriteTx, patient: PatientId, changed: &[notifications::Model]) -> ApiResult<()> {
     let mut rows = Rows::new(tx.engine(), CHANGES);
     for row in changed {
@@ -229,6 +242,7 @@ async fn update(tx: &WriteTx, patient: PatientId, changed: &[notifications::Mode
             Cell::Time(row.expires_at),
             Cell::Date(row.local_date),
             Cell::Time(row.next_attempt_at),
+            Cell::Number(row.fence),
         ]);
     }
     if rows.is_empty() {
@@ -238,7 +252,7 @@ async fn update(tx: &WriteTx, patient: PatientId, changed: &[notifications::Mode
     let sql = format!(
         "UPDATE notifications SET state = r.became, reason = r.because, due_at = r.due, expires_at = r.ends, \
          local_date = r.day, next_attempt_at = r.next, fence = fence + 1, updated_at = $2 FROM {source} \
-         WHERE recipient_id = $1 AND id = r.notification AND state <> 'claimed'"
+         WHERE recipient_id = $1 AND id = r.notification AND fence = r.held"
     );
     let values = [vec![patient.0.into(), tx.now().into()], texts].concat();
     tx.conn()

@@ -93,7 +93,8 @@ pub async fn announce(
     Ok(())
 }
 
-fn note(tx: &WriteTx, zone: &str, slot: String, category: &str) -> ApiResult<Planned> {
+/// The same before it belongs to anybody.
+pub fn note(tx: &WriteTx, zone: &str, slot: String, category: &str) -> ApiResult<Planned> {
     let zone = Zone::parse(zone).map_err(ApiError::internal)?;
     Ok(Planned {
         slot,

@@ -15,7 +15,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{ACCOUNT, RULE, SESSION, SNOOZE, dto::Notification, queries, words};
+use super::{ACCOUNT, RECORD, RULE, SESSION, SNOOZE, dto::Notification, queries, words};
 use crate::{
     accounts::Patient,
     content::protocols,
@@ -191,6 +191,7 @@ pub fn lock_screen_key(row: &notifications::Model) -> &str {
         return &template.lock_screen;
     }
     match row.category.as_str() {
+        RECORD => "staff",
         category if category.starts_with("alert_") => "staff",
         ACCOUNT => ACCOUNT,
         "measure" => "form",

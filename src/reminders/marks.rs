@@ -3,11 +3,11 @@
 use chrono::{DateTime, Duration, Utc};
 use entity::{
     accounts,
-    ids::{AccountId, NotificationId, PatientId},
-    notifications, reminders,
+    ids::{AccountId, NotificationId, PatientId, SubscriptionId},
+    notifications, push_subscriptions, reminders,
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Statement,
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter,
     sea_query::{Expr, ExprTrait},
 };
 use uuid::Uuid;
@@ -29,7 +29,8 @@ const REPORTED_WITHIN: Duration = Duration::days(30);
 /// What the patient did with a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
-    Shown,
+    /// By this device.
+    Shown(SubscriptionId),
     Opened,
     Done,
     /// Reported by a device only; inside the app it is an operation of its own.
@@ -39,7 +40,7 @@ pub enum Mark {
 impl Mark {
     fn column(self) -> notifications::Column {
         match self {
-            Self::Shown => notifications::Column::ShownAt,
+            Self::Shown(_) => notifications::Column::ShownAt,
             Self::Opened => notifications::Column::OpenedAt,
             Self::Done => notifications::Column::DoneAt,
             Self::Snoozed(_) => notifications::Column::SnoozedAt,
@@ -59,10 +60,13 @@ pub async fn mark(app: &AppState, recipient: AccountId, id: NotificationId, mark
         .exec(&txn)
         .await?;
     let row = ledger::find(&txn, recipient, id).await?;
+    // Each device tells for itself, also after another has.
+    if let Mark::Shown(device) = mark {
+        shows(&txn, recipient, device, app.clock.now()).await?;
+    }
     if noted.rows_affected == 1 {
         match mark {
-            Mark::Shown => {
-                shows(&txn, &row, app.clock.now()).await?;
+            Mark::Shown(_) => {
                 if row.origin_kind == RULE {
                     unanswered(&txn, &row).await?;
                 }
@@ -108,14 +112,20 @@ async fn put_off(app: &AppState, patient: PatientId, id: NotificationId, wait: S
         .await
 }
 
-/// The health of the device: the one that took it, or the only one there is if that is not recorded yet.
-async fn shows(conn: &impl ConnectionTrait, row: &notifications::Model, now: DateTime<Utc>) -> ApiResult<()> {
-    let sql = "UPDATE push_subscriptions SET last_shown_at = $1 WHERE account_id = $2 AND state = 'active' \
-         AND (id IN (SELECT subscription_id FROM deliveries WHERE recipient_id = $2 AND notification_id = $3 \
-         AND outcome = 'accepted') OR NOT EXISTS (SELECT 1 FROM push_subscriptions o WHERE o.account_id = $2 \
-         AND o.state = 'active' AND o.id <> push_subscriptions.id))";
-    let values = [now.into(), row.recipient_id.0.into(), row.id.0.into()];
-    conn.execute_raw(Statement::from_sql_and_values(conn.get_database_backend(), sql, values)).await?;
+/// The health of the device that showed it.
+async fn shows(
+    conn: &impl ConnectionTrait,
+    owner: AccountId,
+    device: SubscriptionId,
+    now: DateTime<Utc>,
+) -> ApiResult<()> {
+    use push_subscriptions::Column::{AccountId as Owner, Id, LastShownAt};
+    push_subscriptions::Entity::update_many()
+        .col_expr(LastShownAt, Expr::value(now))
+        .filter(Owner.eq(owner))
+        .filter(Id.eq(device))
+        .exec(conn)
+        .await?;
     Ok(())
 }
 

@@ -27,6 +27,7 @@ mod staff;
 mod standing;
 mod sweep;
 mod sync;
+mod unrecorded;
 mod words;
 
 pub use account::announce_to_devices;
@@ -52,6 +53,7 @@ pub use snooze::SnoozeFor;
 pub use standing::{goes_on, recurring_facts, skips_dosing_day, template_of};
 pub use sweep::{catch_up, sweep_between};
 pub use sync::Reminders;
+pub use unrecorded::withdraw_question;
 pub use words::support;
 
 /// `origin_kind` and category of a notice about the patient's account.
@@ -60,6 +62,8 @@ pub const ACCOUNT: &str = "account";
 pub const RULE: &str = "rule";
 /// `origin_kind` of a notification about a comment on a journal entry.
 pub const COMMENT: &str = "comment";
+/// `origin_kind` and category of the question for a session's record.
+pub const RECORD: &str = "record";
 /// `origin_kind` of a notification about the clinic's answer to a request.
 pub const REQUEST: &str = "request";
 /// `origin_kind` of a notification planned around a session.

@@ -55,6 +55,7 @@ pub async fn replan(tx: &WriteTx, patient: PatientId) -> ApiResult<Vec<notificat
     let streaks = streaks(tx.conn(), rules.iter(), tx.now()).await?;
     board.plan_rules(&rules, &facts, &streaks)?;
     board.cap(&facts);
+    board.ask_again();
     tx.wake_scheduler();
     board.write(tx).await
 }

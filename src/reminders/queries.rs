@@ -5,9 +5,7 @@ use entity::{
     ids::{AccountId, PatientId, ReminderId},
     reminders,
 };
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set,
-};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, Set};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -156,7 +154,6 @@ pub async fn list(conn: &impl ConnectionTrait, patient: PatientId) -> ApiResult<
     Ok(reminders::Entity::find()
         .filter(reminders::Column::PatientId.eq(patient))
         .order_by_asc(reminders::Column::Id)
-        .limit(MOST + 1)
         .all(conn)
         .await?)
 }

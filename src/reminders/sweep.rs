@@ -1,5 +1,5 @@
 //! What the scheduler looks after from time to time, whatever the cause: rules that nothing is planned for, patients
-//! still planned by an older timeline of their clinic, and rules that nobody reacts to.
+//! still planned by an older timeline of their clinic, rules that nobody reacts to, and sessions that nobody recorded.
 
 use entity::{
     ids::{ClinicId, PatientId, ReminderId},
@@ -11,13 +11,18 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::{
-    attention::streaks, planner::replan_patient, queries, rules::attention::RESTS_AFTER, standing::goes_on,
+    attention::streaks,
+    planner::replan_patient,
+    queries,
+    rules::attention::RESTS_AFTER,
+    standing::goes_on,
+    unrecorded::{ask, unrecorded},
 };
 use crate::{
     app::AppState,
     consents::Purpose,
     db::{WriteTx, Writing},
-    error::ApiResult,
+    error::{ApiError, ApiResult},
 };
 
 /// Most patients planned anew in one go.
@@ -43,16 +48,18 @@ const UNANSWERED: &str = "SELECT DISTINCT r.patient_id, a.clinic_id FROM reminde
      WHERE r.patient_id > $2 AND r.patient_id <= $3 AND r.active AND r.rested_at IS NULL AND r.unanswered >= $1 \
      AND a.state = 'active'";
 
-/// Puts rules to rest and plans what is missing, for the accounts after `after` up to and with `last`. Returns how many
+/// Puts rules to rest, plans what is missing and asks for missing records, for the accounts after `after` up to and with `last`. Returns how many
 /// patients were planned anew.
 pub async fn sweep_between(app: &AppState, after: Uuid, last: Uuid) -> ApiResult<usize> {
     let of = |first: Value| vec![first, after.into(), last.into()];
     let resting = patients(app, UNANSWERED, of(RESTS_AFTER.into())).await?;
-    for (patient, clinic) in &resting {
-        app.db.write(&writing(*patient, *clinic), async |tx| rest(tx, *patient).await).await?;
-    }
+    one_by_one(app, &resting, rest).await?;
     let unplanned = patients(app, UNPLANNED, of(Purpose::Reminders.as_str().into())).await?;
     replan(app, &unplanned).await?;
+    for session in unrecorded(app, after, last).await? {
+        let writing = writing(session.patient_id, session.clinic_id);
+        app.db.write(&writing, async |tx| ask(tx, &session).await).await?;
+    }
     Ok(resting.len() + unplanned.len())
 }
 
@@ -83,8 +90,21 @@ fn writing(patient: PatientId, clinic: ClinicId) -> Writing<'static> {
 }
 
 async fn replan(app: &AppState, patients: &[(PatientId, ClinicId)]) -> ApiResult<()> {
+    one_by_one(app, patients, replan_patient).await
+}
+
+/// Does the same for each patient. One who cannot be planned holds up nobody else, but a database that is away does.
+async fn one_by_one(
+    app: &AppState,
+    patients: &[(PatientId, ClinicId)],
+    work: impl AsyncFn(&WriteTx, PatientId) -> ApiResult<()>,
+) -> ApiResult<()> {
     for (patient, clinic) in patients {
-        app.db.write(&writing(*patient, *clinic), async |tx| replan_patient(tx, *patient).await).await?;
+        match app.db.write(&writing(*patient, *clinic), async |tx| work(tx, *patient).await).await {
+            Err(error @ ApiError::Unavailable { .. }) => return Err(error),
+            Err(error) => tracing::error!(?error, "a patient could not be planned anew"),
+            Ok(()) => {}
+        }
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use entity::ids::{JournalEntryId, PatientId, SessionId};
+use sea_orm::FromQueryResult;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -62,8 +63,26 @@ pub struct PatientGlance {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub next_session: Option<NextAppointment>,
+    /// Sessions that ended more than two hours ago and that nobody recorded. What follows them is not sent until then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unrecorded_sessions: Vec<UnrecordedSession>,
     /// Whether a reminder would reach one of their devices.
     pub reachable_by_push: bool,
+}
+
+/// A session to complete, or to mark as a no-show.
+#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult, Serialize, ToSchema)]
+pub struct UnrecordedSession {
+    #[serde(skip)]
+    pub patient_id: PatientId,
+    #[schema(value_type = Uuid)]
+    pub id: SessionId,
+    #[schema(example = "dosing")]
+    pub kind: String,
+    #[schema(example = "started")]
+    pub state: String,
+    pub starts_at: DateTime<Utc>,
+    pub ends_at: DateTime<Utc>,
 }
 
 /// Everybody in my care: open alerts first, then by the next session, then by name.

@@ -11,10 +11,15 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelect, Statement,
 };
 
-use super::dto::{NextAppointment, OpenAlerts, PatientGlance};
+use super::dto::{NextAppointment, OpenAlerts, PatientGlance, UnrecordedSession};
 use crate::{
-    accounts::SealedName, alerts::rank, app::AppState, error::ApiResult, journal::readable,
-    reminders::reachable, sessions::readiness_items,
+    accounts::SealedName,
+    alerts::rank,
+    app::AppState,
+    error::ApiResult,
+    journal::readable,
+    reminders::{reachable, rules::session::RECORD_EXPECTED_WITHIN},
+    sessions::readiness_items,
 };
 
 /// More patients than one therapist has.
@@ -58,6 +63,7 @@ pub async fn load(
     let unreviewed = unreviewed(conn, me, now).await?;
     let mut alerts = open_alerts(conn, me).await?;
     let mut next = next_sessions(conn, me, now).await?;
+    let mut unrecorded = unrecorded_sessions(conn, me, now).await?;
     let mut items = Vec::with_capacity(rows.len());
     for row in rows {
         let (_key, display_name) = row.name.of_patient(&app.vault, row.patient_id)?;
@@ -69,6 +75,7 @@ pub async fn load(
             unreviewed: unreviewed.get(&row.patient_id).copied().unwrap_or_default(),
             open_alerts: alerts.remove(&row.patient_id),
             next_session: next.remove(&row.patient_id),
+            unrecorded_sessions: unrecorded.remove(&row.patient_id).unwrap_or_default(),
             reachable_by_push: reach.get(&row.patient_id).is_some_and(|reach| reach.is_reachable()),
         });
     }
@@ -143,6 +150,24 @@ async fn next_sessions(
     let rows = sessions::Model::find_by_statement(statement).all(conn).await?;
     let done = ticked(conn, &rows).await?;
     Ok(rows.into_iter().map(|row| (row.patient_id, appointment(&row, me, &done))).collect())
+}
+
+/// Sessions that should have been recorded by now, earliest first.
+async fn unrecorded_sessions(
+    conn: &impl ConnectionTrait,
+    me: AccountId,
+    now: DateTime<Utc>,
+) -> ApiResult<HashMap<PatientId, Vec<UnrecordedSession>>> {
+    let sql = "SELECT s.patient_id, s.id, s.kind, s.state, s.starts_at, s.ends_at FROM care_relations r \
+         JOIN sessions s ON s.patient_id = r.patient_id AND s.state IN ('planned','started') \
+         AND s.ends_at <= $2 WHERE r.member_id = $1 AND r.ended_at IS NULL ORDER BY s.ends_at, s.id LIMIT $3";
+    let values = [me.0.into(), (now - RECORD_EXPECTED_WITHIN).into(), MOST.into()];
+    let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
+    let mut found: HashMap<PatientId, Vec<UnrecordedSession>> = HashMap::new();
+    for row in UnrecordedSession::find_by_statement(statement).all(conn).await? {
+        found.entry(row.patient_id).or_default().push(row);
+    }
+    Ok(found)
 }
 
 /// The items that are ticked off for each of these sessions.

@@ -38,7 +38,13 @@ pub async fn explain(app: &AppState, id: NotificationId) -> ApiResult<String> {
     about_devices(&mut text, &answers, &devices);
     if let "planned" | "claimed" | "retrying" = row.state.as_str() {
         let facts = Facts::load(app, std::slice::from_ref(&row)).await?;
-        line(&mut text, "if now", &verdict(judge(&facts, &row)));
+        let judged = match judge(&facts, &row) {
+            Verdict::Send if !devices.iter().any(|device| device.state == "active") => {
+                Verdict::Suppress(Reason::NoDevice)
+            }
+            judged => judged,
+        };
+        line(&mut text, "if now", &verdict(judged));
     }
     Ok(text)
 }
@@ -122,7 +128,9 @@ fn verdict(verdict: Verdict) -> String {
         Verdict::Expired => "it would expire unsent".to_owned(),
         Verdict::Suppress(reason) => format!("it would be suppressed ({}): {}", reason.as_str(), why(reason)),
         Verdict::Cancel(reason) => format!("it would be cancelled ({}): {}", reason.as_str(), why(reason)),
-        Verdict::Postpone(until) => format!("it would wait until {}", at(until)),
+        Verdict::Postpone(until) | Verdict::Move { due_at: until, .. } => {
+            format!("it would wait until {}", at(until))
+        }
     }
 }
 

@@ -24,7 +24,7 @@ pub use pipeline::{Halt, Point};
 pub use recheck::{Verdict, judge};
 pub use runner::{run, run_halting};
 pub use upkeep::{forget_old, sweep};
-pub use watchdog::{Found, look};
+pub use watchdog::{Found, look, run as watch};
 
 use std::sync::Arc;
 

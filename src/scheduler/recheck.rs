@@ -1,8 +1,8 @@
 //! The question asked again at the moment of sending: whoever paused, ended care, moved a session or did the thing
 //! meanwhile is not reminded of it. Pure: facts in, verdict out.
 
-use chrono::{DateTime, Duration, Utc};
-use entity::notifications;
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use entity::{notifications, reminders};
 
 use super::{facts::Facts, recipient::Recipient};
 use crate::{
@@ -10,11 +10,14 @@ use crate::{
     content::{Action, Priority, ReminderTemplate, SkipIf, protocols},
     measures::DAILY,
     reminders::{
-        ACCOUNT, RULE, SESSION, SNOOZE, goes_on,
+        ACCOUNT, RULE, SESSION, SNOOZE, goes_on, recurrence, recurring_facts,
         rules::{
             attention::RESTS_AFTER,
+            planned::{Change, Planned},
             policy::{Candidate, Decision, Kind, Reason, decide},
-            session::{SessionState, session_slot, waits_for_record},
+            recurrence::slot_local,
+            recurring::plan_recurring,
+            session::{ExistingRow, plan_session, waits_for_record},
         },
         session_facts, skips_dosing_day, takes_place,
     },
@@ -34,6 +37,12 @@ pub enum Verdict {
     Cancel(Reason),
     /// Not now: come back at this instant.
     Postpone(DateTime<Utc>),
+    /// It belongs to another time, which was not known yet when it was claimed.
+    Move {
+        due_at: DateTime<Utc>,
+        expires_at: DateTime<Utc>,
+        local_date: NaiveDate,
+    },
 }
 
 /// Whether the answer depends on what the patient did in the last day.
@@ -73,6 +82,10 @@ pub fn judge(facts: &Facts, row: &notifications::Model) -> Verdict {
     if recipient.consent_withdrawn {
         return Verdict::Suppress(Reason::ConsentWithdrawn);
     }
+    // Confirmed in the app before it came.
+    if row.done_at.is_some() {
+        return Verdict::Suppress(Reason::AlreadyDone);
+    }
     let origin = match row.origin_kind.as_str() {
         SESSION => judge_session(facts, recipient, row),
         RULE => judge_rule(facts, recipient, row),
@@ -96,7 +109,32 @@ fn judge_rule(facts: &Facts, recipient: &Recipient, row: &notifications::Model) 
     }
     let on_day = |start| recipient.zone.local_date(start) == row.local_date;
     let dosing_day = recipient.hush.iter().any(|hush| on_day(hush.start));
-    (dosing_day && skips_dosing_day(rule)).then_some(Verdict::Suppress(Reason::Hush))
+    if dosing_day && skips_dosing_day(rule) {
+        return Some(Verdict::Suppress(Reason::Hush));
+    }
+    judge_slot(facts, recipient, rule, row)
+}
+
+/// Planning leaves alone what is claimed: a rule that was changed meanwhile, or a patient who travelled, is made up for
+/// here.
+fn judge_slot(
+    facts: &Facts,
+    recipient: &Recipient,
+    rule: &reminders::Model,
+    row: &notifications::Model,
+) -> Option<Verdict> {
+    let (recurrence, slot) = (recurrence(rule).ok()?, slot_local(&row.slot)?);
+    let zone = &recipient.zone;
+    if !recurrence.has_slot(slot, zone) {
+        return Some(Verdict::Cancel(Reason::Superseded));
+    }
+    if zone.instant(slot) <= facts.now {
+        return None;
+    }
+    let seen = recurring_facts(rule, &recurrence, None, 0);
+    let again = plan_recurring(facts.now, &seen, zone, &recipient.policy, &recipient.hush)?;
+    let Planned { due_at, expires_at, local_date, .. } = again;
+    (again.slot == row.slot).then_some(Verdict::Move { due_at, expires_at, local_date })
 }
 
 /// What was put off still has its session or rule. Planning moves and ends it; this is for what changed since.
@@ -123,15 +161,18 @@ fn judge_session(facts: &Facts, recipient: &Recipient, row: &notifications::Mode
         return Some(Verdict::Cancel(Reason::SessionCancelled));
     };
     let seen = session_facts(session, &recipient.sessions, &recipient.hush);
-    if matches!(seen.state, SessionState::Cancelled | SessionState::NoShow) {
-        return Some(Verdict::Cancel(Reason::SessionCancelled));
+    let template = template(recipient, row);
+    // Planning leaves alone what is claimed: what changed meanwhile is made up for here, by the same rules.
+    let planned =
+        plan_session(template, facts.now, &seen, &recipient.zone, &recipient.policy, &[as_planned(row)]);
+    match planned.into_iter().next_back() {
+        Some(Change::Cancel { reason, .. }) if !reason.is_policy() => return Some(Verdict::Cancel(reason)),
+        Some(Change::Move { due_at, expires_at, local_date, .. }) if due_at > facts.now => {
+            return Some(Verdict::Move { due_at, expires_at, local_date });
+        }
+        _ => {}
     }
-    let Some(template) = template(recipient, row) else {
-        return Some(Verdict::Cancel(Reason::Superseded));
-    };
-    if row.slot != session_slot(session.id.0, &template.id, session.placement) {
-        return Some(Verdict::Cancel(Reason::SessionMoved));
-    }
+    let template = template?;
     if template.superseded_by_next_dosing && seen.next_dosing_start.is_some_and(|next| next <= facts.now) {
         return Some(Verdict::Suppress(Reason::Superseded));
     }
@@ -139,6 +180,19 @@ fn judge_session(facts: &Facts, recipient: &Recipient, row: &notifications::Mode
     // ended here, it could never come.
     waits_for_record(template, &seen, facts.now)
         .then(|| Verdict::Postpone((facts.now + ASK_AGAIN).min(row.expires_at)))
+}
+
+/// A claimed row as planning would see it, were it not claimed.
+fn as_planned(row: &notifications::Model) -> ExistingRow {
+    ExistingRow {
+        id: row.id.0,
+        slot: row.slot.clone(),
+        local_date: row.local_date,
+        due_at: row.due_at,
+        expires_at: row.expires_at,
+        open: true,
+        may_reopen: false,
+    }
 }
 
 /// Nobody is asked for what they have just done.

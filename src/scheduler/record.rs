@@ -43,6 +43,8 @@ pub struct Outcome {
     pub at: DateTime<Utc>,
     /// When to try again, for what is not over yet.
     pub next_attempt_at: Option<DateTime<Utc>>,
+    /// Whether the row belongs to another time now.
+    pub moved: bool,
     pub deliveries: Vec<Delivered>,
 }
 
@@ -78,6 +80,7 @@ pub async fn record(app: &AppState, outcomes: &[Outcome]) -> ApiResult<TickRepor
     }
     let (now, engine) = (app.clock.now(), app.db.engine());
     let txn = app.db.begin().await?;
+    record_moves(&txn, engine, outcomes).await?;
     let ours = record_states(&txn, engine, outcomes, now).await?;
     let is_ours = |row: &notifications::Model| ours.contains(&(row.recipient_id, row.id, row.fence));
     let ours: Vec<&Outcome> = outcomes.iter().filter(|outcome| is_ours(&outcome.row)).collect();
@@ -108,6 +111,39 @@ fn count(outcome: &Outcome) {
 async fn send(txn: &DatabaseTransaction, sql: String, values: Vec<Value>) -> ApiResult<()> {
     txn.execute_raw(Statement::from_sql_and_values(txn.get_database_backend(), sql, values)).await?;
     Ok(())
+}
+
+const MOVES: &[(&str, Kind)] = &[
+    ("recipient", Kind::Uuid),
+    ("notification", Kind::Uuid),
+    ("held", Kind::Big),
+    ("due", Kind::Time),
+    ("ends", Kind::Time),
+    ("day", Kind::Date),
+];
+
+/// Gives what belongs to another time that time, as long as it is still this worker's.
+async fn record_moves(txn: &DatabaseTransaction, engine: Engine, outcomes: &[Outcome]) -> ApiResult<()> {
+    let mut rows = Rows::new(engine, MOVES);
+    for outcome in outcomes.iter().filter(|outcome| outcome.moved) {
+        rows.push([
+            Cell::Uuid(outcome.row.recipient_id.0),
+            Cell::Uuid(outcome.row.id.0),
+            Cell::Number(outcome.row.fence),
+            Cell::Time(outcome.row.due_at),
+            Cell::Time(outcome.row.expires_at),
+            Cell::Date(outcome.row.local_date),
+        ]);
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let (source, values) = rows.source(1);
+    let sql = format!(
+        "UPDATE notifications SET due_at = r.due, expires_at = r.ends, local_date = r.day FROM {source} \
+         WHERE recipient_id = r.recipient AND id = r.notification AND fence = r.held AND state = 'claimed'"
+    );
+    send(txn, sql, values).await
 }
 
 const STATES: &[(&str, Kind)] = &[

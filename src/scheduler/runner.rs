@@ -10,7 +10,7 @@ use super::{
     claim::next_due,
     climb, nudge,
     pipeline::{Halt, Pipeline},
-    upkeep, watchdog,
+    upkeep,
 };
 use crate::{alerts, app::AppState, error::ApiResult};
 
@@ -28,7 +28,6 @@ pub async fn run(app: AppState, stop: CancellationToken) {
 pub async fn run_halting(app: AppState, stop: CancellationToken, halt: Option<Arc<dyn Halt>>) {
     let beside = [
         tokio::spawn(upkeep::run(app.clone(), stop.clone())),
-        tokio::spawn(watchdog::run(app.clone(), stop.clone())),
         tokio::spawn(nudge::listen(app.clone(), stop.clone())),
     ];
     let pipeline = Pipeline::start(app.clone(), stop.clone(), halt);

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use entity::notifications;
+use entity::{ids::SubscriptionId, notifications};
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +28,8 @@ use crate::{
 const DETAILED_BYTES: usize = 1_200;
 /// The shortest time after which one that found no place comes back, in milliseconds; the longest is three times that.
 const COMES_BACK_MS: i64 = 5_000;
+/// How long one waits whose recipient's data key does not open: this process may not have the newest key file yet.
+const WITHOUT_KEY: chrono::Duration = chrono::Duration::minutes(1);
 /// Longest an attempt takes: the transport's limit and a little more. A lease that ends earlier is not sent on.
 const ATTEMPT: chrono::Duration = chrono::Duration::seconds(11);
 
@@ -37,6 +39,8 @@ pub struct Ended {
     state: &'static str,
     reason: Option<Reason>,
     next_attempt_at: Option<DateTime<Utc>>,
+    /// Whether the row belongs to another time now.
+    moved: bool,
 }
 
 impl Ended {
@@ -49,6 +53,7 @@ impl Ended {
             reason: self.reason.map(Reason::as_str),
             at: facts.now,
             next_attempt_at: self.next_attempt_at,
+            moved: self.moved,
             deliveries: Vec::new(),
         }
     }
@@ -60,8 +65,9 @@ pub fn sort_out(
     batch: Vec<notifications::Model>,
 ) -> (Vec<notifications::Model>, Vec<Ended>) {
     let (mut sending, mut others) = (Vec::with_capacity(batch.len()), Vec::new());
-    for row in batch {
-        let (state, reason, next_attempt_at) = match judge(facts, &row) {
+    for mut row in batch {
+        let verdict = judge(facts, &row);
+        let (state, reason, next_attempt_at) = match verdict {
             Verdict::Send => {
                 facts.count(&row);
                 sending.push(row);
@@ -71,20 +77,26 @@ pub fn sort_out(
             Verdict::Suppress(reason) => ("suppressed", Some(reason), None),
             Verdict::Cancel(reason) => ("cancelled", Some(reason), None),
             Verdict::Postpone(at) => ("planned", None, Some(at)),
+            Verdict::Move { due_at, expires_at, local_date } => {
+                row = notifications::Model { due_at, expires_at, local_date, ..row };
+                ("planned", None, Some(due_at))
+            }
         };
-        others.push(Ended { row, state, reason, next_attempt_at });
+        let moved = matches!(verdict, Verdict::Move { .. });
+        others.push(Ended { row, state, reason, next_attempt_at, moved });
     }
     (sending, others)
 }
 
 fn ended(facts: &Arc<Facts>, row: notifications::Model, reason: Reason) -> Outcome {
-    Ended { row, state: "suppressed", reason: Some(reason), next_attempt_at: None }.outcome(facts)
+    Ended { row, state: "suppressed", reason: Some(reason), next_attempt_at: None, moved: false }
+        .outcome(facts)
 }
 
 /// One that comes back later, not having been tried.
 pub fn given_back(facts: &Arc<Facts>, row: notifications::Model, at: DateTime<Utc>) -> Outcome {
     let state = if row.attempts > 1 { "retrying" } else { "planned" };
-    Ended { row, state, reason: None, next_attempt_at: Some(at) }.outcome(facts)
+    Ended { row, state, reason: None, next_attempt_at: Some(at), moved: false }.outcome(facts)
 }
 
 /// Sends the first of a bundle; what becomes of it becomes of the others.
@@ -115,16 +127,29 @@ async fn send_one(
     if row.lease_until.is_some_and(|lease| lease < now + ATTEMPT) {
         return given_back(&facts, row, now);
     }
+    // It may have waited for its turn since it was judged.
+    if now >= row.expires_at {
+        let late = Ended { row, state: "expired", reason: None, next_attempt_at: None, moved: false };
+        return late.outcome(&facts);
+    }
     let Some(recipient) = facts.recipient(row.recipient_id) else {
         return ended(&facts, row, Reason::AccountClosed);
     };
+    if recipient.key.is_none() {
+        tracing::error!(
+            "a recipient's data key does not open; check that every process has the same key files"
+        );
+        metrics::counter!("notifications_without_key_total").increment(1);
+        return given_back(&facts, row, now + WITHOUT_KEY);
+    }
     let targets = targets(recipient, &facts, &row);
     if targets.is_empty() {
         return ended(&facts, row, Reason::NoDevice);
     }
-    let message = message(app, &facts, recipient, &row);
-    let sending =
-        targets.iter().map(|(_, target)| app.push.send_unless(now, target, &message, stop.cancelled()));
+    let sending = targets.iter().map(|(_, target)| {
+        let message = message(app, &facts, recipient, (&row, target.subscription));
+        async move { app.push.send_unless(now, target, &message, stop.cancelled()).await }
+    });
     let sent = join_all(sending).await;
     let attempts: Vec<Attempt<'_>> = targets
         .iter()
@@ -138,7 +163,8 @@ async fn send_one(
         next_attempt_at = Some(now);
     }
     let deliveries = attempts.into_iter().map(delivered).collect();
-    Outcome { state, reason, next_attempt_at, deliveries, at: app.clock.now(), row, facts: facts.clone() }
+    let at = app.clock.now();
+    Outcome { state, reason, next_attempt_at, deliveries, at, row, moved: false, facts: facts.clone() }
 }
 
 type Attempt<'a> = (&'a entity::push_subscriptions::Model, protocol::Outcome);
@@ -163,8 +189,13 @@ fn conclude(
         return (state, None, Some(now + comes_back(app)));
     }
     let gone = attempts.iter().all(|(_, answer)| matches!(answer, protocol::Outcome::Gone { .. }));
-    let wait = attempts.iter().filter_map(|(_, answer)| asked_wait(answer)).min();
-    let at = now + retry_in(app, row.attempts, wait);
+    // The device that may be tried first decides; another that asked for a wait is left alone until then.
+    let waits = attempts.iter().filter_map(|(_, answer)| match answer {
+        protocol::Outcome::Retry { after, .. } => Some(retry_in(app, row.attempts, *after)),
+        protocol::Outcome::OurFault { .. } => Some(retry_in(app, row.attempts, None)),
+        _ => None,
+    });
+    let at = now + waits.min().unwrap_or_else(|| retry_in(app, row.attempts, None));
     match (accepted, again) {
         (true, _) => ("accepted", None, None),
         (false, true) if at < row.expires_at => ("retrying", None, Some(at)),
@@ -185,13 +216,6 @@ fn delivered((subscription, answer): Attempt<'_>) -> Delivered {
         revision: subscription.revision,
         outcome: push::word(&answer),
         status: answer.status().map(i32::from),
-    }
-}
-
-fn asked_wait(answer: &protocol::Outcome) -> Option<Duration> {
-    match answer {
-        protocol::Outcome::Retry { after, .. } => *after,
-        _ => None,
     }
 }
 
@@ -229,7 +253,12 @@ fn detailed(facts: &Facts, recipient: &Recipient, row: &notifications::Model) ->
 
 /// What the lock screen shows: discreet words in the recipient's language, and nothing that is theirs, unless they
 /// chose to see the reminder's own.
-fn message(app: &AppState, facts: &Facts, recipient: &Recipient, row: &notifications::Model) -> Message {
+fn message(
+    app: &AppState,
+    facts: &Facts,
+    recipient: &Recipient,
+    (row, device): (&notifications::Model, SubscriptionId),
+) -> Message {
     let now = facts.now;
     // Nothing light-hearted to somebody whose answer called for help.
     let key = match lock_screen_key(row) {
@@ -249,6 +278,9 @@ fn message(app: &AppState, facts: &Facts, recipient: &Recipient, row: &notificat
             "low" => Urgency::Low,
             _ => Urgency::Normal,
         },
-        receipt: push::receipt_token(&app.receipt_mac, row.recipient_id, row.id),
+        receipt: push::receipt_token(
+            &app.receipt_mac,
+            push::Receiver { recipient: row.recipient_id, notification: row.id, device },
+        ),
     }
 }

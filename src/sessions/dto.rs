@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, PatientId, SessionId};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
@@ -95,6 +95,15 @@ pub struct Session {
     pub updated_at: DateTime<Utc>,
 }
 
+/// When a session was over.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct CompletionQuery {
+    /// Left out: now, or the planned end when that was more than two hours ago. What follows the session counts from it.
+    pub ended_at: Option<DateTime<Utc>>,
+}
+
 /// A session with the reminders that its change planned: what cannot be sent is said here, not when it is too late.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ScheduledSession {
@@ -138,6 +147,10 @@ impl Validate for SessionCreate {
         check_location(checks, &self.location);
         checks.range("/duration_minutes", self.duration_minutes, 5, 720);
     }
+}
+
+impl Validate for CompletionQuery {
+    fn validate(&self, _: &mut Checks) {}
 }
 
 impl Validate for SessionPatch {

@@ -23,7 +23,7 @@ use crate::{
             localtime::Zone,
             session::{SessionState, placement_after_move},
         },
-        session_state,
+        session_state, withdraw_question,
     },
 };
 
@@ -176,6 +176,7 @@ pub async fn relocate(
         ..Default::default()
     };
     let moved = changed.update(tx.conn()).await?;
+    withdraw_question(tx, row.member_id, id).await?;
     Ok((row, moved))
 }
 
@@ -188,6 +189,14 @@ pub async fn advance(
 ) -> ApiResult<sessions::Model> {
     let row = unchanged(tx, patient, id, version).await?;
     let state = step.from(session_state(&row))?;
+    let ended_at = match step {
+        Step::Complete(said) => {
+            let times = (row.started_at.unwrap_or(row.starts_at), row.ends_at);
+            Some(rules::ended(times, said, tx.now())?)
+        }
+        _ => row.ended_at,
+    };
+    withdraw_question(tx, row.member_id, id).await?;
     let changed = sessions::ActiveModel {
         patient_id: Set(patient),
         id: Set(id),
@@ -195,7 +204,7 @@ pub async fn advance(
         sync_seq: Set(tx.sync_seq()),
         state: Set(state.as_str().to_owned()),
         started_at: Set(if step == Step::Start { Some(tx.now()) } else { row.started_at }),
-        ended_at: Set(if step == Step::Complete { Some(tx.now()) } else { row.ended_at }),
+        ended_at: Set(ended_at),
         updated_at: Set(tx.now()),
         ..Default::default()
     };

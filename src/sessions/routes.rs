@@ -5,7 +5,7 @@ use entity::ids::SessionId;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    dto::{ScheduledSession, Session, SessionCreate, SessionList, SessionPatch},
+    dto::{CompletionQuery, ScheduledSession, Session, SessionCreate, SessionList, SessionPatch},
     moves, queries,
     rules::Step,
 };
@@ -176,11 +176,24 @@ macro_rules! steps {
     )*};
 }
 
+/// The session is over; what follows it counts from its end.
+#[utoipa::path(post, path = "/sessions/{id}/complete", operation_id = "complete_session", tag = "sessions",
+    params(("id" = Uuid, Path), CompletionQuery,
+        ("If-Match" = String, Header, description = "The ETag that was read.", example = "\"1\"")),
+    responses((status = 200, body = ScheduledSession), Problems))]
+async fn complete_session(
+    State(app): State<AppState>,
+    me: Therapist,
+    PathId(id): PathId<SessionId>,
+    IfMatch(version): IfMatch,
+    ValidQuery(query): ValidQuery<CompletionQuery>,
+) -> ApiResult<Versioned<ScheduledSession>> {
+    advance(&app, me, (id, version), Step::Complete(query.ended_at)).await
+}
+
 steps! {
     /// The session has begun: until it is completed the patient is left in peace.
     start_session, "/sessions/{id}/start", "start_session", Start;
-    /// The session is over; what follows it counts from now.
-    complete_session, "/sessions/{id}/complete", "complete_session", Complete;
     /// The session will not take place; its reminders end.
     cancel_session, "/sessions/{id}/cancel", "cancel_session", Cancel;
     /// The patient did not come; nothing that follows a session is sent.

@@ -6,7 +6,7 @@ use super::dto::{SessionCreate, SessionPatch};
 use crate::{
     content::protocols,
     error::{ApiError, ApiResult},
-    reminders::rules::session::SessionState,
+    reminders::rules::session::{RECORD_EXPECTED_WITHIN, SessionState},
 };
 
 /// How far ahead a session may lie.
@@ -47,11 +47,30 @@ fn sensible(starts_at: DateTime<Utc>, now: DateTime<Utc>) -> ApiResult<DateTime<
     Ok(starts_at.trunc_subsecs(0))
 }
 
+/// When a session was over that is completed now. A click long after the planned end is late, not the session.
+pub fn ended(
+    (started_at, ends_at): (DateTime<Utc>, DateTime<Utc>),
+    said: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> ApiResult<DateTime<Utc>> {
+    match said {
+        Some(said) if said <= started_at || said > now => Err(ApiError::invalid_field(
+            "query/ended_at",
+            "impossible_time",
+            "must lie after the start of the session and not in the future",
+        )),
+        Some(said) => Ok(said.trunc_subsecs(0)),
+        None if now - ends_at >= RECORD_EXPECTED_WITHIN => Ok(ends_at.max(started_at)),
+        None => Ok(now),
+    }
+}
+
 /// What staff may do with a session besides moving it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     Start,
-    Complete,
+    /// With when it was over, if that was said.
+    Complete(Option<DateTime<Utc>>),
     Cancel,
     NoShow,
 }
@@ -62,7 +81,7 @@ impl Step {
         use SessionState::{Cancelled, Completed, NoShow, Planned, Started};
         match (self, before) {
             (Self::Start, Planned) => Ok(Started),
-            (Self::Complete, Planned | Started) => Ok(Completed),
+            (Self::Complete(_), Planned | Started) => Ok(Completed),
             (Self::Cancel, Planned) => Ok(Cancelled),
             (Self::NoShow, Planned) => Ok(NoShow),
             (_, before) => Err(ApiError::conflict(
@@ -76,7 +95,7 @@ impl Step {
     pub fn action(self) -> &'static str {
         match self {
             Self::Start => "sessions.start",
-            Self::Complete => "sessions.complete",
+            Self::Complete(_) => "sessions.complete",
             Self::Cancel => "sessions.cancel",
             Self::NoShow => "sessions.no_show",
         }
@@ -88,11 +107,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_late_click_is_not_the_end_of_a_session() {
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let times = (at("2026-07-13T14:00:00Z"), at("2026-07-13T16:00:00Z"));
+        let click = |said: Option<&str>, now: &str| ended(times, said.map(at), at(now)).ok();
+        let (early, late) = (Some("2026-07-13T17:59:59Z"), "2026-07-14T08:10:00Z");
+        assert_eq!(click(None, early.unwrap()), early.map(at), "it took a little longer");
+        assert_eq!(click(None, "2026-07-13T18:00:00Z"), Some(times.1));
+        assert_eq!(click(None, late), Some(times.1));
+        assert_eq!(click(Some("2026-07-13T18:30:00Z"), late), Some(at("2026-07-13T18:30:00Z")));
+        for wrong in ["2026-07-13T14:00:00Z", "2026-07-14T08:10:01Z"] {
+            let refused = ended(times, Some(at(wrong)), at(late)).unwrap_err();
+            assert!(format!("{refused:?}").contains("query/ended_at"), "{wrong}");
+        }
+    }
+
+    #[test]
     fn every_step_from_every_state() {
         use SessionState::{Cancelled, Completed, NoShow, Planned, Started};
         let table = [
             (Step::Start, [Some(Started), None, None, None, None]),
-            (Step::Complete, [Some(Completed), Some(Completed), None, None, None]),
+            (Step::Complete(None), [Some(Completed), Some(Completed), None, None, None]),
             (Step::Cancel, [Some(Cancelled), None, None, None, None]),
             (Step::NoShow, [Some(NoShow), None, None, None, None]),
         ];

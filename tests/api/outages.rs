@@ -1,12 +1,13 @@
 //! The database is away or full: a problem with 503 that says to come back, nothing half done, and recovery by itself.
 
 use afterglow::db::Engine;
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use chrono::Duration;
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
-use crate::harness::{Person, Reply, TestApp, both_engines};
+use crate::harness::{Person, Reply, Store, TestApp, both_engines, id_of, run_on};
 
 both_engines![
     a_database_that_is_away_is_503_until_it_is_back,
@@ -14,6 +15,11 @@ both_engines![
     whoever_goes_away_while_a_transaction_begins_leaves_none_open,
     two_processes_on_one_database_see_each_others_changes,
 ];
+
+#[test]
+fn what_was_acknowledged_outlives_a_restart_and_a_crash_of_postgres() {
+    run_on(Store::apart(), acknowledged_writes_outlive_restarts);
+}
 
 #[track_caller]
 fn away(reply: Reply) {
@@ -63,6 +69,43 @@ async fn a_database_that_is_away_is_503_until_it_is_back(app: TestApp) {
     assert_eq!(kept["items"].as_array().unwrap().len(), 1);
     for reply in ask_everything(&ana, &bo).await.into_iter().take(4) {
         assert!(reply.status.is_success(), "{reply:?}");
+    }
+}
+
+/// Writes until told to stop; the check-ins that were acknowledged. What was not is a 503.
+async fn keep_writing(ana: Person, stop: CancellationToken) -> Vec<String> {
+    let mut kept = Vec::new();
+    while !stop.is_cancelled() {
+        let reply = ana.post("/v1/checkins", &json!({"mood": 5})).await;
+        if reply.status == StatusCode::CREATED {
+            kept.push(id_of(&reply.expect(201)));
+        } else {
+            away(reply);
+        }
+    }
+    kept
+}
+
+async fn acknowledged_writes_outlive_restarts(app: TestApp) {
+    for mode in ["fast", "immediate"] {
+        let (ana, stop) = (app.patient("ana").await, CancellationToken::new());
+        let writers: Vec<_> = (0..4).map(|_| tokio::spawn(keep_writing(ana.clone(), stop.clone()))).collect();
+        while app.count("checkins").await < 20 {}
+        let restarting = app.clone();
+        tokio::task::spawn_blocking(move || restarting.store.restart(mode)).await.unwrap();
+        // Connections of before may be tried first; then all is as it was.
+        while ana.get("/v1/me").await.status != StatusCode::OK {}
+        ana.post("/v1/checkins", &json!({"mood": 6})).await;
+        stop.cancel();
+        let mut kept = Vec::new();
+        for writer in writers {
+            kept.extend(writer.await.unwrap());
+        }
+        assert!(kept.len() >= 4);
+        for id in kept {
+            ana.get(&format!("/v1/checkins/{id}")).await.expect(200);
+        }
+        app.execute("DELETE FROM checkins", vec![]).await;
     }
 }
 

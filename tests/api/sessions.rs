@@ -244,6 +244,10 @@ async fn completing_plans_what_follows_from_then_on(app: TestApp) {
         (&json!("started"), app.now())
     );
     app.clock.set(at("2026-11-23T14:40:00Z"));
+    for wrong in [app.now() + Duration::seconds(1), app.now() - Duration::days(9)] {
+        let said = format!("{}/complete?ended_at={}", path(&made), wrong.format("%FT%TZ"));
+        bo.step(&said, 2).await.invalid("query/ended_at");
+    }
     let mut done = bo.step(&format!("{}/complete", path(&made)), 2).await.expect(200);
     assert_eq!((&done["state"], at(done["ended_at"].as_str().unwrap())), (&json!("completed"), app.now()));
     let sql = "SELECT due_at FROM notifications WHERE template_id = 'integration-step' AND state = 'planned'";

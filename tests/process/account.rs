@@ -49,5 +49,12 @@ async fn a_new_device_and_a_recovery_are_told_on_the_other_devices_whatever_is_p
     app.anon().post("/v1/auth/recovery", &body).await.expect(200);
     app.anon().post("/v1/auth/recovery", &body).await.expect(200);
     assert_eq!(told().await.len(), before + 3);
+    // Whoever gets in and withdraws the consent does not take the notice along.
+    let given = json!({"purpose": "reminders", "decision": "given", "text_version": "1"});
+    ana.post("/v1/consents", &given).await.expect(201);
+    let body = json!({"email": email("ana"), "password": PASSWORD});
+    app.anon().post("/v1/auth/login", &body).await.expect(200);
+    ana.post("/v1/consents", &withdrawn).await.expect(201);
+    assert_eq!(told().await.len(), before + 4);
     assert!(practice.reads(ana).await.iter().all(|(state, _)| state == "accepted" || state == "cancelled"));
 }

@@ -23,6 +23,7 @@ mod year;
 
 mod around;
 mod batches;
+mod changed;
 mod doctor;
 mod kill9;
 mod ledger;

@@ -1,14 +1,14 @@
 //! Sessions that move or fall out between planning and sending.
 
-use afterglow::reminders::rules::localtime::Zone;
-use chrono::{DateTime, Utc};
+use afterglow::{reminders::rules::localtime::Zone, scheduler};
+use chrono::{DateTime, Duration, Utc};
 use entity::notifications;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
     harness::{TestApp, both_engines, id_of},
-    practice::{Practice, ZONE, end, is_open, local, nothing_of},
+    practice::{Practice, ZONE, end, flaws, is_open, local, nothing_of},
 };
 
 both_engines![
@@ -19,6 +19,7 @@ both_engines![
     a_move_to_another_day_cancels_the_old_reminders_and_sends_the_new_ones_in_full,
     a_small_shift_sends_nothing_twice,
     a_follow_up_waits_for_the_recorded_end_and_then_comes,
+    a_session_that_nobody_recorded_is_asked_for_once,
 ];
 
 /// An integration session on Wednesday at two, with its reminders: one the evening before, one two hours before.
@@ -135,5 +136,35 @@ async fn a_follow_up_waits_for_the_recorded_end_and_then_comes(app: TestApp) {
     let version = session["version"].as_i64().unwrap();
     practice.bo.step(&format!("/v1/sessions/{id}/complete"), version).await.expect(200);
     let sent = practice.live_until(&practice.ana, local("2026-11-25T23:00")).await;
-    assert_eq!(told(&sent), lines(&[("integration-step", "Wed 21:10")]));
+    assert_eq!(told(&sent), lines(&[("integration-step", "Wed 18:10")]));
+}
+
+async fn a_session_that_nobody_recorded_is_asked_for_once(app: TestApp) {
+    let (practice, id, session) = scheduled(&app).await;
+    practice.phone(&practice.bo, "desk").await;
+    let asked = async || {
+        scheduler::sweep(&app.state).await.unwrap();
+        while practice.tick().await.claimed > 0 {}
+        practice.push.received().into_iter().filter(|push| push.device == "desk").collect::<Vec<_>>()
+    };
+    let roster = async || practice.bo.get("/v1/patients").await.expect(200)["items"][0].clone();
+    let ends_at = local("2026-11-25T15:00");
+    assert_eq!(session["ends_at"], json!(ends_at));
+    app.clock.set(ends_at + Duration::minutes(119));
+    assert_eq!(asked().await.len(), 0);
+    assert_eq!(roster().await.get("unrecorded_sessions"), None);
+    app.clock.set(ends_at + Duration::minutes(120));
+    let pushes = asked().await;
+    assert_eq!(pushes.len(), 1);
+    let text = pushes[0].plaintext_json.to_string();
+    assert!(flaws(&pushes[0]).is_empty() && !text.contains("Ana") && !text.contains("session"), "{text}");
+    let shown = roster().await["unrecorded_sessions"][0].clone();
+    assert_eq!((shown["id"].as_str(), shown["state"].as_str()), (Some(&*id.to_string()), Some("planned")));
+    app.advance(Duration::hours(3));
+    assert_eq!(asked().await.len(), 1, "once");
+    // A click after that says that it took place, not when it ended.
+    let path = format!("/v1/sessions/{id}/complete");
+    let done = practice.bo.step(&path, session["version"].as_i64().unwrap()).await.expect(200);
+    assert_eq!(done["ended_at"], json!(ends_at));
+    assert_eq!(roster().await.get("unrecorded_sessions"), None);
 }

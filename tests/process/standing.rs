@@ -19,6 +19,7 @@ both_engines![
     what_a_patient_deleted_does_not_come_back_with_the_next_plan,
     the_times_that_the_program_chose_are_spread_and_stable,
     two_ignored_ones_halve_a_rule_and_seven_put_it_to_rest,
+    a_rule_that_is_to_go_on_at_once_loses_no_occurrence,
     what_no_device_showed_was_not_ignored,
     whoever_does_something_has_not_ignored_it,
     an_answer_that_calls_for_help_pauses_routine_prompts_and_changes_the_words,
@@ -142,7 +143,8 @@ async fn ignoring(practice: &Practice, until: DateTime<Utc>) -> Vec<NaiveDate> {
             }
             known.push(row.id);
             days.push(row.local_date);
-            report(&practice.app.state, practice.ana.id.into(), row.id, Mark::Shown).await.unwrap();
+            let device = practice.deliveries(&row).await[0].subscription_id;
+            report(&practice.app.state, practice.ana.id.into(), row.id, Mark::Shown(device)).await.unwrap();
         }
     }
     practice.app.clock.set(until);
@@ -183,6 +185,23 @@ async fn two_ignored_ones_halve_a_rule_and_seven_put_it_to_rest(app: TestApp) {
     assert_eq!(awake.get("rested_at"), None);
     let sent = practice.live_until(&practice.ana, local("2026-12-12T12:00")).await;
     assert_eq!(sent.iter().map(|row| row.local_date).collect::<Vec<_>>(), days(&[18, 19]));
+}
+
+async fn a_rule_that_is_to_go_on_at_once_loses_no_occurrence(app: TestApp) {
+    let practice = Practice::open(&app).await;
+    practice.phone(&practice.ana, "phone").await;
+    let rule = practice.daily(&practice.ana, "14:00").await;
+    ignoring(&practice, local("2026-12-03T12:00")).await;
+    nothing_of(&practice.live_until(&practice.ana, local("2026-12-04T15:00")).await);
+    assert_eq!(scheduler::sweep(&app.state).await.unwrap(), 1);
+    // The occurrence of the sixth was planned, and given up when the rule came to rest.
+    let rows = practice.rows_of(&practice.ana, rule).await;
+    assert_eq!(end(rows.last().unwrap()), ("cancelled", "ignored"));
+    practice.ana.patch(&format!("/v1/reminders/{rule}"), 2, &json!({"active": true})).await.expect(200);
+    let mut sent = practice.live_until(&practice.ana, local("2026-12-05T15:00")).await;
+    scheduler::sweep(&app.state).await.unwrap();
+    sent.extend(practice.live_until(&practice.ana, local("2026-12-07T15:00")).await);
+    assert_eq!(sent.iter().map(|row| row.local_date).collect::<Vec<_>>(), days(&[13, 14, 15]));
 }
 
 async fn what_no_device_showed_was_not_ignored(app: TestApp) {

@@ -86,11 +86,13 @@ impl Reason {
     /// Whether a row closed at planning for this reason may be opened again when its session is re-planned: the cause
     /// can go away, and nothing was sent.
     pub fn may_reopen(self) -> bool {
-        use Reason::{CategoryOff, ConsentWithdrawn, Hush, Paused, QuietHours, ScheduledLate, Superseded};
-        matches!(
-            self,
-            QuietHours | Hush | ConsentWithdrawn | Paused | CategoryOff | Superseded | ScheduledLate
-        )
+        self.is_policy() || matches!(self, Self::ConsentWithdrawn | Self::Superseded | Self::SessionMoved)
+    }
+
+    /// Whether the time is closed to it by the patient's or the clinic's rules, or has passed.
+    pub fn is_policy(self) -> bool {
+        use Reason::{CategoryOff, Hush, Paused, QuietHours, ScheduledLate};
+        matches!(self, QuietHours | Hush | Paused | CategoryOff | ScheduledLate)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::content::{Anchor, Priority, ReminderTemplate, Which};
 /// A session whose start moves by this much, or to another local date, is reminded of in full again.
 const NEW_PLACEMENT_AFTER: TimeDelta = TimeDelta::hours(12);
 /// Without a record this long after the planned end, the clinic is asked and only safety texts go out.
-const RECORD_EXPECTED_WITHIN: TimeDelta = TimeDelta::hours(2);
+pub const RECORD_EXPECTED_WITHIN: TimeDelta = TimeDelta::hours(2);
 
 /// Where a session stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]

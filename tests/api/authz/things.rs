@@ -53,11 +53,11 @@ pub async fn assign(app: &TestApp, patient: &Person, member: &Person) {
 }
 
 /// What a push carries, so that the device can report.
-pub fn receipt(app: &TestApp, recipient: &Person, notification: &str) -> String {
-    let notification: Uuid = notification.parse().unwrap();
-    let ids = [recipient.id.as_bytes().as_slice(), notification.as_bytes()];
-    let tag = app.state.receipt_mac.sign(&ids);
-    BASE64_URL_SAFE_NO_PAD.encode([&ids.concat(), &tag[..16]].concat())
+pub fn receipt(app: &TestApp, recipient: &Person, notification: &str, device: &str) -> String {
+    let [notification, device] = [notification, device].map(|id| id.parse::<Uuid>().unwrap());
+    let ids = [recipient.id, notification, device].map(Uuid::into_bytes).concat();
+    let tag = app.state.receipt_mac.sign(&[&ids]);
+    BASE64_URL_SAFE_NO_PAD.encode([&ids, &tag[..16]].concat())
 }
 
 fn new_uuid(app: &TestApp) -> Uuid {
@@ -305,7 +305,7 @@ impl World {
             "create_push_receipt" => {
                 self.session().await;
                 let ledger = ana.get("/v1/notifications?limit=1").await.expect(200);
-                let token = receipt(&self.app, ana, &id_of(&ledger["items"][0]));
+                let token = receipt(&self.app, ana, &id_of(&ledger["items"][0]), &Uuid::nil().to_string());
                 (String::new(), json!({"token": token, "event": "shown"}))
             }
             "create_push_subscription" => (String::new(), subscription(&self.endpoint())),

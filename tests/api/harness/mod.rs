@@ -59,7 +59,15 @@ pub fn run<F>(engine: Engine, test: impl FnOnce(TestApp) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let Some(store) = Store::fresh(engine) else {
+    run_on(Store::fresh(engine), test);
+}
+
+/// The same on a database that is there already.
+pub fn run_on<F>(store: Option<Store>, test: impl FnOnce(TestApp) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let Some(store) = store else {
         println!("skipped: no PostgreSQL");
         return;
     };
