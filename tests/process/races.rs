@@ -1,13 +1,14 @@
-//! Whoever pauses, withdraws, deletes or moves while a worker sends: nothing goes out whose claim began after the
-//! change was committed.
+//! Whoever pauses, withdraws, deletes or moves a rule, or cancels or moves a session, while a worker sends: nothing goes
+//! out whose claim began after the change was committed, and what was moved comes at its new time.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use afterglow::scheduler;
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, DurationRound, Utc};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::task::yield_now;
+use uuid::Uuid;
 
 use crate::{
     harness::{Person, TestApp, both_engines, id_of},
@@ -17,15 +18,20 @@ use crate::{
 
 both_engines![nothing_is_sent_whose_claim_began_after_a_change_was_committed];
 
-const PATIENTS: usize = 40;
+const PATIENTS: usize = 42;
+/// In how many ways somebody changes their mind.
+const WAYS: usize = 6;
+const CANCELS: usize = 4;
+const MOVES: usize = 5;
 /// Small, so that many claims lie between the first change and the last.
 const BATCH: u32 = 3;
 
-/// A patient with a reminder at two o'clock, every day.
+/// A patient with a reminder at two o'clock: of a rule, or of a session at four.
 struct Racer {
     person: Person,
     rule: String,
     version: i64,
+    session: String,
 }
 
 fn daily(time: &str) -> Value {
@@ -36,7 +42,7 @@ impl Racer {
     async fn enter(practice: &Practice, number: usize) -> Self {
         let person = practice.app.patient_of(&practice.bo, &format!("racer-{number}")).await;
         practice.phone(&person, &format!("phone-{number}")).await;
-        let mut racer = Self { person, rule: String::new(), version: 1 };
+        let mut racer = Self { person, rule: String::new(), version: 1, session: String::new() };
         racer.make_rule().await;
         racer
     }
@@ -58,9 +64,31 @@ impl Racer {
         self.person.post("/v1/consents", &body).await.expect(201);
     }
 
-    /// Changes their mind in one of four ways.
-    async fn change(&mut self, way: usize, now: DateTime<Utc>) {
+    /// At the same time as the others, as one group.
+    async fn book(&mut self, bo: &Person, starts_at: DateTime<Utc>, group: Uuid) {
+        let body = json!({"kind": "integration", "starts_at": starts_at, "group_id": group});
+        let path = format!("/v1/patients/{}/sessions", self.person.id);
+        self.session = id_of(&bo.post(&path, &body).await.expect(201));
+    }
+
+    /// What the race is about.
+    fn origin(&self, way: usize) -> Uuid {
+        let origin = if way >= CANCELS { &self.session } else { &self.rule };
+        origin.parse().unwrap()
+    }
+
+    /// Changes their mind, or their therapist does.
+    async fn change(&mut self, bo: &Person, way: usize, now: DateTime<Utc>) {
         match way {
+            CANCELS => {
+                let path = format!("/v1/sessions/{}/cancel", self.session);
+                drop(bo.step(&path, 1).await.expect(200));
+            }
+            MOVES => {
+                let later = json!({"starts_at": local_four(now) + Duration::hours(2)});
+                let path = format!("/v1/sessions/{}", self.session);
+                drop(bo.patch(&path, 1, &later).await.expect(200));
+            }
             0 => {
                 let until = json!({"until": now + Duration::hours(8)});
                 drop(self.person.put("/v1/me/pause", &until).await.expect(200));
@@ -75,14 +103,24 @@ impl Racer {
     }
 
     /// Everything as before.
-    async fn change_back(&mut self, way: usize) {
+    async fn change_back(&mut self, bo: &Person, way: usize) {
         match way {
+            CANCELS => {}
+            MOVES => {
+                let path = format!("/v1/sessions/{}/cancel", self.session);
+                drop(bo.step(&path, 2).await.expect(200));
+            }
             0 => drop(self.person.delete("/v1/me/pause").await.expect(204)),
             1 => self.consent("given").await,
             2 => self.make_rule().await,
             _ => self.move_to("14:00").await,
         }
     }
+}
+
+/// Four o'clock on the day of an instant shortly after two.
+fn local_four(now: DateTime<Utc>) -> DateTime<Utc> {
+    now.duration_trunc(Duration::hours(1)).unwrap() + Duration::hours(2)
 }
 
 async fn nothing_is_sent_whose_claim_began_after_a_change_was_committed(app: TestApp) {
@@ -94,24 +132,45 @@ async fn nothing_is_sent_whose_claim_began_after_a_change_was_committed(app: Tes
     let (mut sent, mut kept_back) = (0, 0);
     for round in 0..soak(125, 3) {
         let day = local("2026-11-22T14:00") + Duration::days(round);
+        let round = usize::try_from(round).unwrap();
+        app.clock.set(day - Duration::hours(1));
+        let group = app.state.random.uuid_v7(day);
+        for (number, racer) in racers.iter_mut().enumerate() {
+            if way(number, round) >= CANCELS {
+                racer.book(&practice.bo, local_four(day), group).await;
+            }
+        }
+        while scheduler::tick(&app.state).await.unwrap().claimed > 0 {}
         app.clock.set(day);
-        let changed = race(&practice, &mut racers, usize::try_from(round).unwrap()).await;
-        for (racer, changed) in racers.iter().zip(changed) {
-            let rows = practice.rows(&racer.person).await;
+        // Logged in once, and not by each of those for whom they act.
+        practice.bo.get("/v1/me").await.expect(200);
+        let changed = race(&practice, &mut racers, round).await;
+        for (number, (racer, changed)) in racers.iter().zip(changed).enumerate() {
+            let way = way(number, round);
+            let rows = practice.rows_of(&racer.person, racer.origin(way)).await;
             let accepted: Vec<_> =
                 rows.iter().filter_map(|row| row.accepted_at).filter(|at| *at >= day).collect();
             assert!(accepted.iter().all(|at| *at <= changed), "{accepted:?} after the change at {changed}");
+            if way == MOVES && accepted.is_empty() {
+                let soon = rows.iter().find(|row| row.template_id.as_deref() == Some("session-soon"));
+                let (soon, due_at) = (soon.unwrap(), local_four(day));
+                assert!(soon.state == "planned" && soon.due_at == due_at, "{soon:?}");
+            }
             sent += accepted.len();
             kept_back += usize::from(accepted.is_empty());
         }
         for (number, racer) in racers.iter_mut().enumerate() {
-            racer.change_back((number + usize::try_from(round).unwrap()) % 4).await;
+            racer.change_back(&practice.bo, way(number, round)).await;
         }
         // What may be sent again after that is none of this.
         while scheduler::tick(&app.state).await.unwrap().claimed > 0 {}
     }
     println!("{sent} were sent before the change, {kept_back} were kept back by it");
     assert!(sent > 0 && kept_back > 0, "it was no race: {sent} and {kept_back}");
+}
+
+fn way(racer: usize, round: usize) -> usize {
+    (racer + round) % WAYS
 }
 
 /// Lets everybody change their mind while a worker claims; when each change was known to be committed. The clock moves
@@ -124,7 +183,7 @@ async fn race(practice: &Practice, racers: &mut [Racer], round: usize) -> Vec<Da
             for _ in 0..number * 4 {
                 yield_now().await;
             }
-            racer.change((number + round) % 4, app.now()).await;
+            racer.change(&practice.bo, way(number, round), app.now()).await;
             app.now()
         });
         let changed = join_all(changes).await;
