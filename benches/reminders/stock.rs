@@ -31,6 +31,9 @@ pub async fn tidy(conn: &DatabaseConnection) -> Outcome<()> {
     Ok(())
 }
 
+/// An occurrence of a day long past, at the same time: one of tomorrow would be sent tomorrow.
+const PAST: &str = "slot = SUBSTR(slot, 1, LENGTH(slot) - 16) || '2020-01-01' || SUBSTR(slot, LENGTH(slot) - 5)";
+
 /// Forgets what was sent and makes so many of the next ones due, the first `ahead` of now and the others after it over
 /// `span`; the rest is put off until tomorrow.
 pub async fn make_due(
@@ -56,7 +59,7 @@ pub async fn make_due(
         let due = now + ahead + chrono::Duration::from_std(step * u32::try_from(number)?)?;
         let values =
             vec![due.into(), (due + chrono::Duration::hours(4)).into(), recipient?.into(), id?.into()];
-        run(&txn, &format!("{place} WHERE recipient_id = $3 AND id = $4"), values).await?;
+        run(&txn, &format!("{place}, {PAST} WHERE recipient_id = $3 AND id = $4"), values).await?;
     }
     txn.commit().await?;
     tidy(conn).await
