@@ -32,7 +32,8 @@ pub async fn tidy(conn: &DatabaseConnection) -> Outcome<()> {
 }
 
 /// An occurrence of a day long past, at the same time: one of tomorrow would be sent tomorrow.
-const PAST: &str = "slot = SUBSTR(slot, 1, LENGTH(slot) - 16) || '2020-01-01' || SUBSTR(slot, LENGTH(slot) - 5)";
+const PAST: &str =
+    "slot = SUBSTR(slot, 1, LENGTH(slot) - 16) || '2020-01-01' || SUBSTR(slot, LENGTH(slot) - 5)";
 
 /// Forgets what was sent and makes so many of the next ones due, the first `ahead` of now and the others after it over
 /// `span`; the rest is put off until tomorrow.

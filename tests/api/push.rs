@@ -14,6 +14,7 @@ use afterglow::{
 use axum::http::Method;
 use chrono::Duration;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::harness::{Beside, Person, TestApp, both_engines, id_of};
 
@@ -22,6 +23,9 @@ both_engines!(
     a_device_says_which_way_it_is_reached,
     an_old_vapid_key_serves_its_devices_and_new_devices_use_the_new_one,
     apple_and_google_get_a_test_push_and_say_who_is_gone,
+    twenty_devices_are_enough_and_those_that_are_gone_do_not_count,
+    a_host_taken_off_the_list_is_not_sent_to,
+    guessed_receipts_are_counted,
 );
 
 const SUBSCRIPTIONS: &str = "/v1/push/subscriptions";
@@ -263,4 +267,37 @@ fn native_keys(folder: &std::path::Path, google: &str) -> (std::path::PathBuf, s
     });
     fs::write(&account, json.to_string()).unwrap();
     (apple, account)
+}
+
+async fn twenty_devices_are_enough_and_those_that_are_gone_do_not_count(app: TestApp) {
+    let ana = app.patient("ana").await;
+    let device = |number: u16| crate::authz::subscription(&format!("http://127.0.0.1:65530/{number}"));
+    let first = id_of(&ana.post(SUBSCRIPTIONS, &device(0)).await.expect(201));
+    for number in 1..20 {
+        ana.post(SUBSCRIPTIONS, &device(number)).await.expect(201);
+    }
+    ana.post(SUBSCRIPTIONS, &device(20)).await.refused(409, "too_many_devices");
+    ana.post(SUBSCRIPTIONS, &device(19)).await.expect(201);
+    let gone = "UPDATE push_subscriptions SET state = 'gone' WHERE id = $1";
+    app.execute(gone, vec![first.parse::<Uuid>().unwrap().into()]).await;
+    ana.post(SUBSCRIPTIONS, &device(20)).await.expect(201);
+    assert_eq!(app.count("push_subscriptions").await, 20);
+}
+
+async fn a_host_taken_off_the_list_is_not_sent_to(app: TestApp) {
+    let ana = app.patient("ana").await;
+    let listed = |config: &mut Config| config.push.extra_hosts = vec!["push.example.org".to_owned()];
+    let before = app.beside_with(&app.keys, listed).await;
+    let body = crate::authz::subscription("https://push.example.org/1");
+    let id = id_of(&post(&before, &ana, SUBSCRIPTIONS, &body).await.expect(201));
+    let outcome = ana.post(&format!("{SUBSCRIPTIONS}/{id}/test"), &json!({})).await.expect(200);
+    assert_eq!(outcome, json!({"outcome": "refused"}), "nobody was even asked");
+}
+
+async fn guessed_receipts_are_counted(app: TestApp) {
+    let guess = json!({"token": "A".repeat(64), "event": "shown"});
+    for _ in 0..300 {
+        app.anon().post("/v1/push/receipts", &guess).await.invalid("/token");
+    }
+    app.anon().post("/v1/push/receipts", &guess).await.refused(429, "too_many_attempts");
 }

@@ -22,8 +22,10 @@ mod world;
 mod year;
 
 mod around;
+mod asked_again;
 mod batches;
 mod changed;
+mod claims;
 mod doctor;
 mod kill9;
 mod ledger;
@@ -32,6 +34,7 @@ mod month;
 mod operations;
 mod outages;
 mod points;
+mod putting_off;
 mod races;
 mod replicas;
 mod restored;

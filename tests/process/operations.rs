@@ -82,6 +82,8 @@ async fn what_is_over_is_forgotten_when_it_is_old_and_not_before(app: TestApp) {
     assert_eq!(scheduler::forget_old(&app.state).await.unwrap(), 1);
     assert_eq!(app.count("deliveries").await, 0);
     // What is still open stays, however old: it has not ended yet.
+    app.clock.set(due + kept + kept);
+    assert_eq!(scheduler::forget_old(&app.state).await.unwrap(), 0);
     let rows = practice.rows_of(&practice.ana, rule).await;
     assert_eq!(rows.iter().map(|row| row.state.as_str()).collect::<Vec<_>>(), ["planned"]);
 }

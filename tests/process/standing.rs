@@ -20,6 +20,7 @@ both_engines![
     the_times_that_the_program_chose_are_spread_and_stable,
     two_ignored_ones_halve_a_rule_and_seven_put_it_to_rest,
     a_rule_that_is_to_go_on_at_once_loses_no_occurrence,
+    a_count_that_says_too_much_is_set_right,
     what_no_device_showed_was_not_ignored,
     whoever_does_something_has_not_ignored_it,
     an_answer_that_calls_for_help_pauses_routine_prompts_and_changes_the_words,
@@ -202,6 +203,15 @@ async fn a_rule_that_is_to_go_on_at_once_loses_no_occurrence(app: TestApp) {
     scheduler::sweep(&app.state).await.unwrap();
     sent.extend(practice.live_until(&practice.ana, local("2026-12-07T15:00")).await);
     assert_eq!(sent.iter().map(|row| row.local_date).collect::<Vec<_>>(), days(&[13, 14, 15]));
+}
+
+async fn a_count_that_says_too_much_is_set_right(app: TestApp) {
+    let practice = Practice::open(&app).await;
+    practice.daily(&practice.ana, "14:00").await;
+    app.execute("UPDATE reminders SET unanswered = 9", vec![]).await;
+    assert_eq!(scheduler::sweep(&app.state).await.unwrap(), 1, "it is looked at once");
+    assert_eq!(scheduler::sweep(&app.state).await.unwrap(), 0);
+    assert_eq!(reminders(&practice.ana).await[0].get("rested_at"), None);
 }
 
 async fn what_no_device_showed_was_not_ignored(app: TestApp) {

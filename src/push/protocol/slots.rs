@@ -230,6 +230,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn nobody_queues_for_long_at_an_origin_that_is_slow() {
+        let slots = Arc::new(OriginSlots::new(1));
+        let queue = (0..16).map(|_| async {
+            let slot = enter(&slots, ONE).await?;
+            look().await;
+            Some(drop(slot))
+        });
+        // Each gives its place back soon, so that the origin never stands still; all of them would take four seconds.
+        let entered = futures_util::future::join_all(queue).await;
+        assert!(entered.first().is_some_and(Option::is_some));
+        assert!(entered.last().is_some_and(Option::is_none), "it waited for its turn");
+    }
+
+    #[tokio::test]
     async fn origins_without_requests_are_forgotten() {
         let slots = OriginSlots::new(0);
         let _held = enter(&slots, ONE).await;

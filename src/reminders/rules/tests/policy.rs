@@ -101,6 +101,38 @@ fn hush_before_quiet_hours_cell_by_cell() {
 }
 
 #[test]
+fn what_has_to_come_before_a_start_never_comes_after_it() {
+    // The way back lies behind us, and the hush ends when the other session has begun.
+    let candidate = Candidate {
+        category: "appointment",
+        priority: High,
+        kind: Kind::BeforeSession(local("21 16:00")),
+        ignores_quiet_hours: false,
+        due_at: local("21 15:00"),
+        expires_at: local("21 18:00"),
+        not_before: local("21 14:30"),
+    };
+    let decision = decide(&candidate, &Policy::default(), &berlin(), &hush());
+    assert_eq!(decision, Decision::Suppress(Reason::Hush));
+}
+
+#[test]
+fn a_prompt_of_the_early_morning_does_not_move_into_a_dosing_day() {
+    let candidate = Candidate {
+        category: "mindfulness",
+        priority: Normal,
+        kind: Kind::Routine,
+        ignores_quiet_hours: false,
+        due_at: local("20 07:30"),
+        expires_at: local("20 11:30"),
+        not_before: local("19 12:00"),
+    };
+    let early = [HushWindow { start: local("20 07:50"), end: local("20 11:00") }];
+    let decision = decide(&candidate, &Policy::default(), &berlin(), &early);
+    assert_eq!(decision, Decision::Suppress(Reason::QuietHours));
+}
+
+#[test]
 fn nothing_moves_to_before_the_time_of_planning() {
     let candidate = Candidate {
         category: "appointment",
