@@ -208,14 +208,14 @@ impl Board {
     }
 }
 
-/// Closed by planning, unsent, for a cause that can go away.
+/// Closed for a cause that can go away, and taken by no push service: an attempt that failed reached nobody.
 fn reopenable(row: &notifications::Model) -> bool {
     let reason = row.reason.as_deref().and_then(Reason::from_word);
     // A capped one is weighed anew with the others of its day; a given-up slot of a rule may be asked for again, and a
     // rule that rested may go on before the slot comes.
     let weighed = |reason| matches!(reason, Reason::DailyCap | Reason::Ignored);
     let cause = reason.is_some_and(|reason| reason.may_reopen() || weighed(reason));
-    row.attempts == 0 && matches!(row.state.as_str(), "suppressed" | "cancelled") && cause
+    row.accepted_at.is_none() && matches!(row.state.as_str(), "suppressed" | "cancelled") && cause
 }
 
 const CHANGES: &[(&str, Kind)] = &[

@@ -12,7 +12,7 @@ use crate::{
 
 both_engines![
     a_change_of_wishes_leaves_a_second_try_in_its_place,
-    what_was_tried_is_not_opened_again,
+    what_was_tried_and_not_taken_is_opened_again,
     a_second_try_that_falls_into_the_night_waits_for_the_morning,
     what_is_important_comes_on_a_day_that_is_full,
     a_low_reminder_gives_way_to_normal_ones_only,
@@ -51,7 +51,9 @@ async fn capped(practice: &Practice, cap: u8) {
 async fn complete(practice: &Practice, session: &Value) {
     let path = format!("/v1/sessions/{}", id_of(session));
     let version = practice.ana.get(&path).await.expect(200)["version"].as_i64().unwrap();
-    practice.bo.step(&format!("{path}/complete"), version).await.expect(200);
+    // It took until now, however long that was.
+    let ended_at = practice.app.now().format("%FT%TZ");
+    practice.bo.step(&format!("{path}/complete?ended_at={ended_at}"), version).await.expect(200);
 }
 
 /// The clinic sends one of its reminders at another time.
@@ -76,7 +78,7 @@ async fn a_change_of_wishes_leaves_a_second_try_in_its_place(app: TestApp) {
 }
 
 /// Whether the phone got it nobody knows, for the attempt failed.
-async fn what_was_tried_is_not_opened_again(app: TestApp) {
+async fn what_was_tried_and_not_taken_is_opened_again(app: TestApp) {
     let practice = with_phone(&app).await;
     practice.bo.schedule(&practice.ana, "dosing", local("2026-11-26T14:00")).await;
     practice.push.respond_with("phone", vec![status(503)]);
@@ -84,10 +86,11 @@ async fn what_was_tried_is_not_opened_again(app: TestApp) {
     assert_eq!(practice.tick().await.retrying, 1);
     let until = json!({"until": app.now() + Duration::minutes(30)});
     practice.ana.put("/v1/me/pause", &until).await.expect(200);
-    assert_eq!(end(&of_template(&practice, "dosing-health-changes").await), ("cancelled", "paused"));
+    assert_eq!(end(&of_template(&practice, "dosing-health-changes").await), ("suppressed", "paused"));
     practice.ana.delete("/v1/me/pause").await.expect(204);
-    assert!(is_open(&of_template(&practice, "dosing-ride").await), "what was not tried comes after all");
-    assert_eq!(end(&of_template(&practice, "dosing-health-changes").await), ("cancelled", "paused"));
+    let sent = practice.live_until(&practice.ana, local("2026-11-24T13:00")).await;
+    let told: Vec<&str> = sent.iter().map(|row| row.template_id.as_deref().unwrap()).collect();
+    assert_eq!(told, ["dosing-health-changes", "dosing-ride"]);
 }
 
 async fn a_second_try_that_falls_into_the_night_waits_for_the_morning(app: TestApp) {
@@ -290,7 +293,7 @@ async fn integration_ends_where_the_next_dosing_session_began(app: TestApp) {
     practice.live_until(&practice.ana, local("2026-11-27T19:00")).await;
     let mut rows = practice.rows_of(&practice.ana, id_of(&first).parse().unwrap()).await;
     rows.retain(|row| row.template_id.as_deref() == Some("dosing-journal-body"));
-    assert_eq!(rows.iter().map(end).collect::<Vec<_>>(), [("suppressed", "superseded")]);
+    assert_eq!(rows.iter().map(end).collect::<Vec<_>>(), [("cancelled", "superseded")]);
 }
 
 async fn words_that_do_not_fit_are_left_out_and_the_reminder_comes(app: TestApp) {

@@ -6,7 +6,7 @@ use afterglow::{db::Engine, demo::receiver::Scripted};
 
 use crate::{
     child::{PATIENCE, Running},
-    world::{BATCH, World, run, soak},
+    world::{World, run, soak},
 };
 
 #[test]
@@ -36,22 +36,24 @@ async fn three_workers_deliver_each_once(world: Arc<World>) {
 }
 
 async fn a_frozen_worker_changes_nothing(world: Arc<World>) {
-    world.fill(BATCH).await;
+    // No more than are under way at a service that has not answered yet.
+    const PHONES: usize = 6;
+    world.fill(PHONES).await;
     // The first worker cannot record anything before it is frozen, because every phone lets it wait.
-    for number in 0..BATCH {
+    for number in 0..PHONES {
         let slow = Scripted::status(201).after(Duration::from_secs(5));
         world.push.respond_with(&format!("phone-{number}"), vec![slow]);
     }
     let mut frozen = Running::start(world.afterglow(&["worker"]));
-    assert_eq!(world.push.wait_for(BATCH, PATIENCE).await.len(), BATCH, "{}", frozen.said());
+    assert_eq!(world.push.wait_for(PHONES, PATIENCE).await.len(), PHONES, "{}", frozen.said());
     frozen.signal("STOP");
     let mut other = Running::start(world.afterglow(&["worker"]));
-    world.accepted(BATCH as u64).await;
+    world.accepted(PHONES as u64).await;
     other.signal("TERM");
     assert_eq!(other.ends_within(PATIENCE).await, Some(0), "{}", other.said());
     let (ledger, devices) = (world.ledger().await, world.delivered().await);
     assert!(ledger.iter().filter(|row| row.state == "accepted").all(|row| row.fence == 2));
-    assert_eq!(world.repetitions(BATCH), BATCH);
+    assert_eq!(world.repetitions(PHONES), PHONES);
     frozen.signal("CONT");
     // It ends what it had under way first: what it still wanted to record has then been refused.
     frozen.signal("TERM");

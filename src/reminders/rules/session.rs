@@ -88,7 +88,7 @@ pub struct ExistingRow {
     pub expires_at: DateTime<Utc>,
     /// Still in state `planned`: not claimed, sent or ended.
     pub open: bool,
-    /// Closed without any attempt, for a reason whose [`Reason::may_reopen`] holds.
+    /// Closed, taken by no push service, for a reason whose [`Reason::may_reopen`] holds.
     pub may_reopen: bool,
 }
 
