@@ -73,9 +73,20 @@ impl Capabilities {
         self.0.contains(&one)
     }
 
+    /// Whether they treat, as [`treats`] says it of a row.
+    pub fn treat(&self) -> bool {
+        self.has(Capability::Therapist) || self.has(Capability::Medical)
+    }
+
     pub fn list(&self) -> &[Capability] {
         &self.0
     }
+}
+
+/// Who treats, of the accounts that a statement calls `alias`. Whoever has stopped keeps an account that is active, and
+/// has no capability any more.
+pub fn treats(alias: &str) -> String {
+    format!("({alias}.capabilities LIKE '%therapist%' OR {alias}.capabilities LIKE '%medical%')")
 }
 
 impl std::fmt::Display for Capabilities {

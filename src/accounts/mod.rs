@@ -31,7 +31,7 @@ mod totp;
 
 pub use caller::{
     Admin, AnyLogin, Caller, Capabilities, Capability, Clinician, Coordinator, Medical, Patient, Planner,
-    Staff, Therapist,
+    Staff, Therapist, treats,
 };
 pub use code::{InvitationCode, hash as code_hash};
 pub use desk::draw_desk_code;

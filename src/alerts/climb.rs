@@ -16,6 +16,7 @@ use sea_orm::{
 
 use super::{ALERT, ladder::Ladder};
 use crate::{
+    accounts::treats,
     app::AppState,
     care,
     content::Priority,
@@ -224,7 +225,7 @@ async fn tell(app: &AppState, tx: &WriteTx, alert: &Due, told: &[Told], zone: &Z
     Ok(())
 }
 
-/// The people of a step, as of now: who left or closed their account is not among them, who stands in is.
+/// The people of a step, as of now: who left, or treats nobody any more, is not among them, who stands in is.
 async fn recipients(
     txn: &DatabaseTransaction,
     alert: &Due,
@@ -233,24 +234,16 @@ async fn recipients(
     now: DateTime<Utc>,
 ) -> ApiResult<Vec<AccountId>> {
     let (sql, values): (String, Vec<Value>) = match to {
-        Responder::CareTeam => (
-            "SELECT a.id FROM accounts a WHERE a.kind = 'staff' AND a.state = 'active' AND a.id IN \
-             (SELECT COALESCE((SELECT c.covering_id FROM covers c \
-             JOIN accounts x ON x.id = c.covering_id AND x.state = 'active' WHERE c.member_id = r.member_id \
-             AND c.ended_at IS NULL AND c.starts_at <= $2 AND c.ends_at > $2 ORDER BY c.created_at DESC LIMIT 1), \
-             r.member_id) FROM care_relations r WHERE r.patient_id = $1 AND r.ended_at IS NULL) ORDER BY a.id"
-                .into(),
-            vec![alert.patient_id.0.into(), now.into()],
-        ),
+        Responder::CareTeam => (care_team(), vec![alert.patient_id.0.into(), now.into()]),
         Responder::CoveringClinician => {
             let Some(covering) = clinic.covering else { return Ok(Vec::new()) };
             (
-                format!("SELECT a.id FROM accounts a WHERE {CLINICIANS} AND a.id = $2"),
+                format!("SELECT a.id FROM accounts a WHERE {} AND a.id = $2", clinicians()),
                 vec![alert.clinic_id.0.into(), covering.0.into()],
             )
         }
         Responder::ClinicLine => (
-            format!("SELECT a.id FROM accounts a WHERE {CLINICIANS} ORDER BY a.id"),
+            format!("SELECT a.id FROM accounts a WHERE {} ORDER BY a.id", clinicians()),
             vec![alert.clinic_id.0.into()],
         ),
     };
@@ -259,6 +252,21 @@ async fn recipients(
     Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?)
 }
 
+/// Everybody in whose care a patient is, or who stands in for them. One who was stopped, and one who stands in and was
+/// stopped, is nobody who could be told: the step goes to whoever is there.
+fn care_team() -> String {
+    format!(
+        "SELECT a.id FROM accounts a WHERE a.kind = 'staff' AND a.state = 'active' AND {} AND a.id IN \
+         (SELECT COALESCE((SELECT c.covering_id FROM covers c \
+         JOIN accounts x ON x.id = c.covering_id AND x.state = 'active' AND {} WHERE c.member_id = r.member_id \
+         AND c.ended_at IS NULL AND c.starts_at <= $2 AND c.ends_at > $2 ORDER BY c.created_at DESC LIMIT 1), \
+         r.member_id) FROM care_relations r WHERE r.patient_id = $1 AND r.ended_at IS NULL) ORDER BY a.id",
+        treats("a"),
+        treats("x")
+    )
+}
+
 /// Everybody of a clinic who treats.
-const CLINICIANS: &str = "a.clinic_id = $1 AND a.kind = 'staff' AND a.state = 'active' \
-     AND (a.capabilities LIKE '%therapist%' OR a.capabilities LIKE '%medical%')";
+fn clinicians() -> String {
+    format!("a.clinic_id = $1 AND a.kind = 'staff' AND a.state = 'active' AND {}", treats("a"))
+}

@@ -10,18 +10,22 @@ use sea_orm::{
     sea_query::Expr,
 };
 
-/// Whether the alert behind a row of somebody's ledger still waits; else their mail is needless.
+use crate::accounts::treats;
+
+/// Whether the alert behind a row of somebody's ledger still waits, and they treat; else their mail is needless.
 pub async fn still_calls(
     conn: &impl ConnectionTrait,
     recipient: AccountId,
     notification: NotificationId,
 ) -> Result<bool, DbErr> {
-    let statement = Statement::from_sql_and_values(
-        conn.get_database_backend(),
+    let sql = format!(
         "SELECT 1 AS one FROM notifications n JOIN alerts o ON o.patient_id = n.subject_patient_id \
-         AND o.id = n.origin_id AND o.acknowledged_at IS NULL WHERE n.recipient_id = $1 AND n.id = $2",
-        [recipient.0.into(), notification.0.into()],
+         AND o.id = n.origin_id AND o.acknowledged_at IS NULL \
+         JOIN accounts a ON a.id = n.recipient_id AND {} WHERE n.recipient_id = $1 AND n.id = $2",
+        treats("a")
     );
+    let values = [recipient.0.into(), notification.0.into()];
+    let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
     Ok(conn.query_one_raw(statement).await?.is_some())
 }
 

@@ -23,6 +23,7 @@ use crate::{
     error::{ApiError, ApiResult},
     extract::{Patch, PathId, ValidJson},
     openapi::Problems,
+    reminders,
     validate::{Checks, Validate},
     vault::{OwnerKind, WrappedKey},
 };
@@ -137,7 +138,9 @@ async fn change(tx: &WriteTx, clinic: ClinicId, id: AccountId, patch: StaffPatch
         .await?;
     let mut row = staff.iter().find(|row| row.id == id).cloned().ok_or(ApiError::NotFound)?;
     if let Some(capabilities) = patch.capabilities {
-        row.capabilities = Capabilities::new(capabilities).to_string();
+        let capabilities = Capabilities::new(capabilities);
+        row.capabilities = capabilities.to_string();
+        take_away(tx, id, &capabilities).await?;
     }
     row.profession = patch.profession.apply(row.profession);
     let is_admin = |row: &Model| Capabilities::parse(&row.capabilities).has(Capability::Admin);
@@ -156,6 +159,14 @@ async fn change(tx: &WriteTx, clinic: ClinicId, id: AccountId, patch: StaffPatch
         .await?;
     tx.audit(Event::new("care.change_staff", id, format!("accounts/{id}: {}", row.capabilities)));
     Ok(row)
+}
+
+/// What goes with capabilities that somebody has no more: what was not sent yet of what only those who treat are told.
+async fn take_away(tx: &WriteTx, member: AccountId, left: &Capabilities) -> ApiResult<()> {
+    if left.treat() {
+        return Ok(());
+    }
+    reminders::withdraw_from_stopped(tx, member).await
 }
 
 /// Two admins who take the role from each other at once must not both succeed.

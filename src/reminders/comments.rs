@@ -23,6 +23,8 @@ use super::{
     },
 };
 use crate::{
+    accounts::treats,
+    alerts::ALERT,
     content::Priority,
     db::WriteTx,
     error::{ApiError, ApiResult},
@@ -56,9 +58,10 @@ pub async fn announce_to_readers(
     comment: CommentId,
 ) -> ApiResult<()> {
     let sql = format!(
-        "SELECT a.id, a.zone FROM {} JOIN accounts a ON a.id = s.member_id AND a.state = 'active' \
+        "SELECT a.id, a.zone FROM {} JOIN accounts a ON a.id = s.member_id AND a.state = 'active' AND {} \
          WHERE s.patient_id = $1 AND s.entry_id = $2",
-        readable("$3")
+        readable("$3"),
+        treats("a")
     );
     let values = [patient.0.into(), entry.0.into(), tx.now().into()];
     let statement = Statement::from_sql_and_values(tx.conn().get_database_backend(), sql, values);
@@ -142,6 +145,12 @@ pub async fn withdraw_entry_from(
 /// Takes back everything that was not sent yet to a member about a patient whom they no longer follow.
 pub async fn withdraw_from(tx: &WriteTx, patient: PatientId, member: AccountId) -> ApiResult<()> {
     let which = Column::RecipientId.eq(member).and(Column::SubjectPatientId.eq(patient));
+    cancel(tx, which, Reason::CareEnded).await
+}
+
+/// Takes back what was not sent yet to a member who treats nobody any more.
+pub async fn withdraw_from_stopped(tx: &WriteTx, member: AccountId) -> ApiResult<()> {
+    let which = Column::RecipientId.eq(member).and(Column::OriginKind.is_in([ALERT, COMMENT]));
     cancel(tx, which, Reason::CareEnded).await
 }
 

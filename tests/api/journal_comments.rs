@@ -17,6 +17,7 @@ both_engines![
     the_patient_is_told_of_a_comment_discreetly,
     whoever_reads_the_entry_is_told_of_the_patients_comment,
     whoever_reads_it_no_longer_is_not_told,
+    whoever_was_stopped_is_told_of_no_comment,
     what_is_wrong_with_a_comment_is_named,
     comments_travel_with_their_entry,
     comments_come_in_pages_of_one_entry,
@@ -151,6 +152,16 @@ async fn whoever_reads_the_entry_is_told_of_the_patients_comment(app: TestApp) {
     assert_eq!(told(&app, &bo).await, vec![("accepted".to_owned(), None); 5]);
     assert_eq!(told(&app, &dee).await, [], "it is not shared with Dee");
     assert_eq!(told(&app, &ana).await, []);
+}
+
+async fn whoever_was_stopped_is_told_of_no_comment(app: TestApp) {
+    let (ana, bo, entry) = shared(&app).await;
+    ana.post(&own(&entry), &word("before")).await.expect(201);
+    app.stop(&bo).await;
+    let withdrawn = ("cancelled".to_owned(), Some("care_ended".to_owned()));
+    assert_eq!(told(&app, &bo).await, std::slice::from_ref(&withdrawn));
+    ana.post(&own(&entry), &word("after")).await.expect(201);
+    assert_eq!(told(&app, &bo).await, [withdrawn]);
 }
 
 async fn whoever_reads_it_no_longer_is_not_told(app: TestApp) {

@@ -5,6 +5,7 @@ mod digest;
 mod handover;
 mod queue;
 mod roster;
+mod stopped;
 
 use afterglow::{demo::receiver::PushReceiver, scheduler};
 use axum::http::Method;

@@ -150,6 +150,12 @@ impl TestApp {
         self.remember(person).await
     }
 
+    /// Takes away what a member of staff may do, as an admin does when somebody leaves.
+    pub async fn stop(&self, who: &Person) {
+        let nothing = json!({"capabilities": []});
+        self.admin().await.patch(&format!("/v1/staff/{}", who.id), 1, &nothing).await.expect(200);
+    }
+
     /// A code of a fresh invitation.
     pub async fn invite(&self, host: &Person, invitation: &Value) -> String {
         let body = host.post("/v1/invitations", invitation).await.expect(201);

@@ -111,7 +111,7 @@ async fn what_is_wrong_with_an_answer_changes_nothing(app: TestApp) {
         propose(&bo, &ana, who).await.invalid("/to_member_id");
     }
     assert_eq!((read(&bo, &ana, &live).await, read(&dee, &ana, &live).await), (200, 404));
-    app.execute("UPDATE accounts SET state = 'closed' WHERE id = $1", vec![dee.id.into()]).await;
+    app.stop(&dee).await;
     accept(&ana, &id, &json!({"shares": "all"})).await.refused(404, "not_found");
     assert_eq!(read(&bo, &ana, &live).await, 200);
 }
