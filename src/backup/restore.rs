@@ -47,6 +47,8 @@ pub struct Restored {
     pub manifest: Manifest,
     /// Patients who were erased after the backup, and are again.
     pub erased: usize,
+    /// Patients who had asked for it when the backup was made, and have a week to stop it again.
+    pub put_off: usize,
     /// Patients whose shares and consent to sharing were ended.
     pub closed: usize,
     pub audit_rows: i64,
@@ -222,6 +224,7 @@ async fn complete(
     let row = event.stamp(app.clock.now(), None, "command-line");
     audit::append(&txn, app.db.engine(), app.db.audit_key(), audit::SYSTEM, vec![row]).await?;
     txn.commit().await?;
+    let put_off = erasure::tell_put_off(app).await?;
     let mut erased = 0;
     loop {
         match erasure::run_due(app).await? {
@@ -229,7 +232,7 @@ async fn complete(
             count => erased += count,
         }
     }
-    Ok(Restored { manifest, erased, closed, audit_rows: verdict.rows })
+    Ok(Restored { manifest, erased, put_off, closed, audit_rows: verdict.rows })
 }
 
 fn key_row(row: KeyRow) -> Result<data_keys::Model, BackupError> {
@@ -245,7 +248,7 @@ fn key_row(row: KeyRow) -> Result<data_keys::Model, BackupError> {
 }
 
 /// What time has made wrong: logins end, reminders of the past stay unsent, phones begin their sync anew, and whoever
-/// was erased since is to be erased again.
+/// was erased since is to be erased again. Whoever had only asked for it may have thought again since: their week is new.
 async fn settle(txn: &DatabaseTransaction, app: &AppState, ledger: &[Erased]) -> Result<(), BackupError> {
     let (now, backend) = (app.clock.now(), txn.get_database_backend());
     for sql in [
@@ -265,6 +268,9 @@ async fn settle(txn: &DatabaseTransaction, app: &AppState, ledger: &[Erased]) ->
     ] {
         txn.execute_unprepared(sql).await?;
     }
+    let put_off = "UPDATE erasures SET due_at = $1 WHERE done_at IS NULL";
+    let week = [(now + erasure::DELAY).into()];
+    txn.execute_raw(Statement::from_sql_and_values(backend, put_off, week)).await?;
     for erased in ledger {
         let sql = "INSERT INTO erasures (patient_id, clinic_id, requested_at, due_at, done_at) \
             SELECT id, clinic_id, $2, $2, NULL FROM accounts WHERE id = $1 \

@@ -100,6 +100,12 @@ pub async fn restore(config: Config, args: RestoreArgs) -> Result<(), CliError> 
         restored.manifest.made_at, restored.audit_rows
     );
     println!("{} of {known} patients in {} were erased again", restored.erased, ledger_file.display());
+    if restored.put_off > 0 {
+        println!(
+            "{} patients had asked for their erasure; they have a week to stop it again",
+            restored.put_off
+        );
+    }
     println!("everything that {} patients shared is closed; tell them to share anew", restored.closed);
     if anchors.exists() {
         // They tell of rows that the backup does not have.

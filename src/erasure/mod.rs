@@ -10,6 +10,7 @@ mod texts;
 
 pub use self::{
     ledger::{Erased, note, read as read_ledger},
+    queries::{DELAY, tell_put_off},
     routes::router,
     run::run_due,
 };

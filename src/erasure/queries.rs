@@ -3,11 +3,18 @@
 use chrono::Duration;
 use entity::{
     erasures,
-    ids::{ClinicId, PatientId},
+    ids::{AccountId, ClinicId, PatientId},
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set};
+use uuid::Uuid;
 
-use crate::{audit::Event, db::WriteTx, error::ApiResult};
+use crate::{
+    app::AppState,
+    audit::Event,
+    db::{WriteTx, Writing},
+    error::ApiResult,
+    mail::{self, Letter},
+};
 
 /// How long a patient can think again.
 pub const DELAY: Duration = Duration::days(7);
@@ -38,6 +45,32 @@ pub async fn request(tx: &WriteTx, patient: PatientId, clinic: ClinicId) -> ApiR
     erasures::Entity::insert(active).exec_without_returning(tx.conn()).await?;
     tx.audit(Event::new("erasure.request", patient, format!("patients/{patient}")));
     Ok(row)
+}
+
+/// Tells every patient whose erasure was pending in a restored backup that it waits for a week anew: the backup cannot
+/// know whether they have stopped it since. Returns how many there are.
+pub async fn tell_put_off(app: &AppState) -> ApiResult<usize> {
+    let pending = erasures::Entity::find()
+        .filter(erasures::Column::DoneAt.is_null())
+        .filter(erasures::Column::DueAt.gt(app.clock.now()))
+        .all(app.db.reader())
+        .await?;
+    for row in &pending {
+        let patient = row.patient_id;
+        let writing = Writing {
+            actor: AccountId(Uuid::nil()),
+            stream: row.clinic_id.0,
+            patient: Some(patient),
+            request_id: "command-line",
+        };
+        app.db
+            .write(&writing, async |tx| {
+                tx.audit(Event::new("erasure.put_off_by_restore", patient, format!("patients/{patient}")));
+                mail::offer(app, tx, patient.into(), &Letter::ErasurePutOff { at: row.due_at }).await
+            })
+            .await?;
+    }
+    Ok(pending.len())
 }
 
 /// Stops what was asked for; nothing happens if nothing was.

@@ -54,6 +54,10 @@ pub enum Letter {
     RecoveryCodesMade {
         at: DateTime<Utc>,
     },
+    /// An older state was restored, in which the erasure was asked for: `at` is when it comes now.
+    ErasurePutOff {
+        at: DateTime<Utc>,
+    },
     /// An alert waits for staff; that it is one stands only in the app. It goes with this row of their ledger.
     Attention {
         notification: NotificationId,
@@ -83,6 +87,7 @@ impl Letter {
             Self::RecoveryBegun { .. } => "recovery_begun",
             Self::RecoveryWaits { .. } => "recovery_waits",
             Self::RecoveryCodesMade { .. } => "recovery_codes_made",
+            Self::ErasurePutOff { .. } => "erasure_put_off",
             Self::Attention { .. } => "attention",
         }
     }
@@ -105,7 +110,8 @@ impl Letter {
             | Self::PasswordWasReset { at }
             | Self::RecoveryBegun { at }
             | Self::RecoveryWaits { at }
-            | Self::RecoveryCodesMade { at } => Some(*at),
+            | Self::RecoveryCodesMade { at }
+            | Self::ErasurePutOff { at } => Some(*at),
             Self::PasswordReset { .. } | Self::Attention { .. } => None,
         }
     }
@@ -120,7 +126,7 @@ impl Letter {
         // Behind the `#`, so that no server on the way to the app writes the token down.
         let link = match self {
             Self::PasswordReset { token } => format!("{app}/password-reset#{token}"),
-            Self::Attention { .. } => format!("{app}/"),
+            Self::Attention { .. } | Self::ErasurePutOff { .. } => format!("{app}/"),
             _ => format!("{app}/password-reset"),
         };
         let at = self.at().map(|at| local(zone, at)).unwrap_or_default();
@@ -154,6 +160,7 @@ mod tests {
             Letter::RecoveryBegun { at },
             Letter::RecoveryWaits { at },
             Letter::RecoveryCodesMade { at },
+            Letter::ErasurePutOff { at },
             Letter::Attention { notification: uuid::Uuid::nil().into() },
         ]
     }

@@ -15,7 +15,10 @@ use crate::{
     harness::{Beside, PASSWORD, Person, Reply, Store, TestApp, both_engines, email, id_of},
 };
 
-both_engines![a_restore_closes_what_patients_had_opened_and_asks_for_the_consent_anew];
+both_engines![
+    a_restore_closes_what_patients_had_opened_and_asks_for_the_consent_anew,
+    a_restore_erases_nobody_who_may_have_thought_again,
+];
 
 /// Somebody on the restored server.
 struct Again<'a> {
@@ -156,4 +159,31 @@ async fn what_the_patient_learns(app: &TestApp, server: &Beside, bo: &Person, op
     let given = json!({"purpose": "sharing_with_care_team", "decision": "given", "text_version": "1"});
     ana.send(Method::POST, "/v1/consents", &given).await.expect(201);
     ana.send(Method::PUT, &share, &json!({})).await.expect(200);
+}
+
+async fn a_restore_erases_nobody_who_may_have_thought_again(app: TestApp) {
+    app.clock.set(SystemClock.now());
+    let ana = app.patient("ana").await;
+    ana.request(Method::POST, "/v1/me/erasure").await.send().await.expect(200);
+    // The backup is a week old.
+    let due = vec![(app.now() - Duration::hours(1)).into()];
+    app.execute("UPDATE erasures SET due_at = $1", due).await;
+    let store = empty(app.engine()).await;
+    back_up_and_restore(&app, &store).await;
+    app.clock.set(SystemClock.now());
+    let server = app.beside_with(&app.keys, |config| config.database.url = store.url().into()).await;
+    let again = Again::log_in(&app, &server, "ana").await;
+    let pending = again.get("/v1/me/erasure").await.expect(200);
+    let due: chrono::DateTime<chrono::Utc> = pending["due_at"].as_str().unwrap().parse().unwrap();
+    let left = due - app.now();
+    assert!(left > Duration::hours(167) && left <= Duration::days(7), "{pending}");
+    let log = again.get("/v1/me/access-log").await.expect(200).to_string();
+    assert!(log.contains("erasure.put_off_by_restore") && log.contains("waits for a week anew"), "{log}");
+    while afterglow::mail::tick(&server.state).await.unwrap().claimed > 0 {}
+    let mails = app.mails().await;
+    assert!(mails.iter().any(|mail| mail.contains("Your account will be deleted")), "{mails:?}");
+    again.send(Method::DELETE, "/v1/me/erasure", &Value::Null).await.expect(204);
+    app.advance(Duration::days(30));
+    assert_eq!(afterglow::erasure::run_due(&server.state).await.unwrap(), 0);
+    server.state.db.clone().close().await.unwrap();
 }
