@@ -7,7 +7,8 @@ use entity::{
     invitations,
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait},
 };
 
 use super::{
@@ -38,13 +39,17 @@ fn label_place(id: InvitationId) -> Place {
     Place::new("invitations", "label_sealed", id)
 }
 
-/// Admins invite staff, therapists and coordinators invite patients: 403 otherwise.
-fn may_invite(me: &Caller, kind: InvitationKind) -> ApiResult<()> {
+/// Admins invite staff, therapists and coordinators invite patients.
+fn may(capabilities: &Capabilities, kind: InvitationKind) -> bool {
     let allowed: &[Capability] = match kind {
         InvitationKind::Staff => &[Capability::Admin],
         InvitationKind::Patient => &[Capability::Therapist, Capability::Coordinator],
     };
-    if allowed.iter().any(|one| me.capabilities().has(*one)) {
+    allowed.iter().any(|one| capabilities.has(*one))
+}
+
+fn may_invite(me: &Caller, kind: InvitationKind) -> ApiResult<()> {
+    if may(me.capabilities(), kind) {
         return Ok(());
     }
     Err(ApiError::forbidden(
@@ -94,10 +99,7 @@ async fn whose_care(app: &AppState, me: &Caller, input: &InvitationCreate) -> Ap
         .filter(accounts::Column::State.eq("active"))
         .one(app.db.reader())
         .await?;
-    let treats = |row: &accounts::Model| {
-        let may = Capabilities::parse(&row.capabilities);
-        may.has(Capability::Therapist) || may.has(Capability::Medical)
-    };
+    let treats = |row: &accounts::Model| Capabilities::parse(&row.capabilities).treat();
     found.filter(treats).map(|row| Some(row.id)).ok_or_else(|| {
         let detail = "must be a therapist or medical staff of your clinic";
         ApiError::invalid_field("/member_id", "not_of_the_clinic", detail)
@@ -156,12 +158,22 @@ fn kind(row: &invitations::Model) -> InvitationKind {
     if row.kind == "staff" { InvitationKind::Staff } else { InvitationKind::Patient }
 }
 
-/// The caller's own invitations.
+/// Which invitations are the caller's to see and to revoke: their own, and for an admin all of the clinic's staff. One
+/// that another admin made must not outlive them.
+fn within_reach(me: &Caller) -> Condition {
+    use invitations::Column::{ClinicId, InvitedBy, Kind};
+    let mut reach = Condition::any().add(InvitedBy.eq(me.account));
+    if me.capabilities().has(Capability::Admin) {
+        reach = reach.add(Kind.eq(InvitationKind::Staff.as_str()));
+    }
+    Condition::all().add(ClinicId.eq(me.clinic)).add(reach)
+}
+
+/// What [`within_reach`] says, latest first.
 pub async fn list(app: &AppState, me: &Caller) -> ApiResult<Vec<Invitation>> {
     let key = clinic::key(app, me.clinic).await?;
     let rows = invitations::Entity::find()
-        .filter(invitations::Column::ClinicId.eq(me.clinic))
-        .filter(invitations::Column::InvitedBy.eq(me.account))
+        .filter(within_reach(me))
         .order_by_desc(invitations::Column::CreatedAt)
         .order_by_desc(invitations::Column::Id)
         .limit(100)
@@ -170,29 +182,57 @@ pub async fn list(app: &AppState, me: &Caller) -> ApiResult<Vec<Invitation>> {
     rows.into_iter().map(|row| view(row, &key)).collect()
 }
 
-/// Revokes one of the caller's own invitations that was not used yet.
+/// Revokes an invitation within the caller's reach that was not used yet.
 pub async fn revoke(app: &AppState, me: &Caller, id: InvitationId) -> ApiResult<()> {
     app.db
         .write(&me.writing(), async |tx| {
-            let revoked = invitations::Entity::update_many()
-                .col_expr(invitations::Column::RevokedAt, Expr::value(tx.now()))
-                .col_expr(invitations::Column::CodeSealed, Expr::value(None::<Vec<u8>>))
-                .filter(invitations::Column::Id.eq(id))
-                .filter(invitations::Column::InvitedBy.eq(me.account))
-                .filter(invitations::Column::UsedAt.is_null())
-                .filter(invitations::Column::RevokedAt.is_null())
-                .exec(tx.conn())
-                .await?;
-            if revoked.rows_affected == 0 {
+            let which = within_reach(me).add(invitations::Column::Id.eq(id));
+            if revoke_open(tx, which).await?.is_empty() {
                 return Err(ApiError::NotFound);
             }
-            tx.audit(Event {
-                subject: None,
-                ..Event::new("care.revoke_invitation", me.account, format!("invitations/{id}"))
-            });
+            audit_revoked(tx, me.account, id);
             Ok(())
         })
         .await
+}
+
+/// Revokes what a member who has only these capabilities left could not invite to any more: what they made beyond
+/// that, and, once they treat nobody, every invitation into their care.
+pub async fn revoke_beyond(tx: &WriteTx, member: AccountId, left: &Capabilities) -> ApiResult<()> {
+    use invitations::Column::{InvitedBy, Kind, MemberId};
+    let mut which = Condition::any();
+    for kind in [InvitationKind::Staff, InvitationKind::Patient] {
+        if !may(left, kind) {
+            which = which.add(InvitedBy.eq(member).and(Kind.eq(kind.as_str())));
+        }
+    }
+    if !left.treat() {
+        which = which.add(MemberId.eq(member));
+    }
+    if which.is_empty() {
+        return Ok(());
+    }
+    for id in revoke_open(tx, Condition::all().add(which)).await? {
+        audit_revoked(tx, member, id);
+    }
+    Ok(())
+}
+
+/// Returns which of them were open.
+async fn revoke_open(tx: &WriteTx, which: Condition) -> ApiResult<Vec<InvitationId>> {
+    let open = which.add(invitations::Column::UsedAt.is_null()).add(invitations::Column::RevokedAt.is_null());
+    let revoked = invitations::Entity::update_many()
+        .col_expr(invitations::Column::RevokedAt, Expr::value(tx.now()))
+        .col_expr(invitations::Column::CodeSealed, Expr::value(None::<Vec<u8>>))
+        .filter(open)
+        .exec_with_returning(tx.conn())
+        .await?;
+    Ok(revoked.into_iter().map(|row| row.id).collect())
+}
+
+fn audit_revoked(tx: &WriteTx, member: AccountId, id: InvitationId) {
+    let event = Event::new("care.revoke_invitation", member, format!("invitations/{id}"));
+    tx.audit(Event { subject: None, ..event });
 }
 
 /// What a valid code leads to; 404 for any other.

@@ -79,14 +79,14 @@ async fn create_invitation(
     invitations::create(&app, &me, input, replay.as_ref()).await
 }
 
-/// The invitations I made.
+/// The invitations I made, and for an admin all that were made for the clinic's staff.
 #[utoipa::path(get, path = "/invitations", operation_id = "list_invitations", tag = "care",
     responses((status = 200, body = InvitationList), Problems))]
 async fn list_invitations(State(app): State<AppState>, me: Staff) -> ApiResult<Json<InvitationList>> {
     Ok(Json(InvitationList { items: invitations::list(&app, &me).await? }))
 }
 
-/// Revoke an invitation that was not used yet.
+/// Revoke an invitation that was not used yet: one I made, or as an admin any for the clinic's staff.
 #[utoipa::path(delete, path = "/invitations/{id}", operation_id = "delete_invitation", tag = "care",
     params(("id" = uuid::Uuid, Path)), responses((status = 204, description = "Revoked"), Problems))]
 async fn delete_invitation(

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::invitations;
 use crate::{
     accounts::{self, Admin, Capabilities, Capability},
     app::AppState,
@@ -161,8 +162,10 @@ async fn change(tx: &WriteTx, clinic: ClinicId, id: AccountId, patch: StaffPatch
     Ok(row)
 }
 
-/// What goes with capabilities that somebody has no more: what was not sent yet of what only those who treat are told.
+/// What goes with capabilities that somebody has no more: invitations that they may not make, by which they would come
+/// back, or bring patients to nobody; and what was not sent yet of what only those who treat are told.
 async fn take_away(tx: &WriteTx, member: AccountId, left: &Capabilities) -> ApiResult<()> {
+    invitations::revoke_beyond(tx, member, left).await?;
     if left.treat() {
         return Ok(());
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     authz::assign,
-    harness::{TestApp, both_engines, id_of, registration},
+    harness::{Person, TestApp, both_engines, id_of, registration},
 };
 
 both_engines![
@@ -23,6 +23,9 @@ both_engines![
     an_open_invitation_is_printed_and_a_closed_one_is_not,
     a_coordinator_invites_into_somebodys_care,
     invited_staff_get_what_the_admin_gave_them,
+    whoever_was_stopped_comes_back_by_no_invitation,
+    a_role_that_is_lost_takes_only_its_own_invitations,
+    admins_see_and_revoke_each_others_invitations_of_staff,
     a_change_that_waited_while_care_ended_is_refused,
 ];
 
@@ -220,6 +223,75 @@ async fn invited_staff_get_what_the_admin_gave_them(app: TestApp) {
         .refused(403, "forbidden_role");
     app.execute("UPDATE accounts SET state = 'closed' WHERE id = $1", vec![cleo.id.into()]).await;
     cleo.get("/v1/me").await.refused(401, "unauthenticated");
+}
+
+/// A second admin, who is named Cleo.
+async fn second_admin(app: &TestApp) -> Person {
+    let admin = app.admin().await;
+    let code = app.invite(&admin, &json!({"kind": "staff", "capabilities": ["admin"]})).await;
+    let pair = app.anon().post("/v1/auth/register", &registration(&code, "cleo")).await.expect(201);
+    let cleo = app.person("cleo", &pair);
+    app.enrol(cleo.id).await;
+    cleo
+}
+
+async fn works(app: &TestApp, code: &str) -> bool {
+    app.anon().get(&format!("/v1/invitation-codes/{code}")).await.status == 200
+}
+
+async fn whoever_was_stopped_comes_back_by_no_invitation(app: TestApp) {
+    let cleo = second_admin(&app).await;
+    let (bo, coordinator) = (app.therapist("bo").await, app.coordinator("cor").await);
+    let staff = app.invite(&cleo, &json!({"kind": "staff", "capabilities": ["admin"]})).await;
+    app.stop(&cleo).await;
+    app.anon().post("/v1/auth/register", &registration(&staff, "again")).await.invalid("/invitation_code");
+    let own = app.invite(&bo, &json!({"kind": "patient"})).await;
+    let into_his_care = app.invite(&coordinator, &json!({"kind": "patient", "member_id": bo.id})).await;
+    let others = app.invite(&app.admin().await, &json!({"kind": "staff", "capabilities": ["medical"]})).await;
+    app.stop(&bo).await;
+    for code in [&own, &into_his_care] {
+        app.anon().post("/v1/auth/register", &registration(code, "ana")).await.invalid("/invitation_code");
+    }
+    assert!(works(&app, &others).await);
+    let sealed = "SELECT 1 AS one FROM invitations WHERE code_sealed IS NOT NULL AND revoked_at IS NOT NULL";
+    assert_eq!(app.query(sealed, vec![]).await.len(), 0);
+}
+
+async fn a_role_that_is_lost_takes_only_its_own_invitations(app: TestApp) {
+    let (admin, bo) = (app.admin().await, app.therapist("bo").await);
+    let set = async |capabilities: Value| {
+        let body = json!({ "capabilities": capabilities });
+        admin.patch(&format!("/v1/staff/{}", bo.id), 1, &body).await.expect(200);
+    };
+    set(json!(["therapist", "admin"])).await;
+    let staff = app.invite(&bo, &json!({"kind": "staff", "capabilities": ["therapist"]})).await;
+    let patient = app.invite(&bo, &json!({"kind": "patient"})).await;
+    set(json!(["therapist", "admin", "coordinator"])).await;
+    assert!(works(&app, &staff).await && works(&app, &patient).await);
+    set(json!(["therapist"])).await;
+    assert_eq!((works(&app, &staff).await, works(&app, &patient).await), (false, true));
+}
+
+async fn admins_see_and_revoke_each_others_invitations_of_staff(app: TestApp) {
+    let (cleo, admin, bo) = (second_admin(&app).await, app.admin().await, app.therapist("bo").await);
+    let staff = json!({"kind": "staff", "capabilities": ["therapist"], "label": "the new one"});
+    let made = cleo.post("/v1/invitations", &staff).await.expect(201);
+    let patient = bo.post("/v1/invitations", &json!({"kind": "patient"})).await.expect(201);
+    let seen = async |who: &Person, id: &Value| {
+        let list = who.get("/v1/invitations").await.expect(200);
+        list["items"].as_array().unwrap().iter().any(|one| one["id"] == *id)
+    };
+    assert!(seen(&admin, &made["id"]).await && !seen(&admin, &patient["id"]).await);
+    assert!(!seen(&bo, &made["id"]).await);
+    let elsewhere = app.admin_of("elsewhere").await;
+    assert!(!seen(&elsewhere, &made["id"]).await);
+    let path = |made: &Value| format!("/v1/invitations/{}", id_of(made));
+    for who in [&elsewhere, &bo] {
+        who.delete(&path(&made)).await.refused(404, "not_found");
+    }
+    admin.delete(&path(&patient)).await.refused(404, "not_found");
+    admin.delete(&path(&made)).await.expect(204);
+    assert!(!works(&app, made["code"].as_str().unwrap()).await);
 }
 
 async fn a_change_that_waited_while_care_ended_is_refused(app: TestApp) {
