@@ -1,7 +1,7 @@
 //! `afterglow backup` and `afterglow restore`.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -13,7 +13,7 @@ use crate::{
     backup::{self, Source, To},
     clock::{Clock, SystemClock},
     config::Config,
-    erasure,
+    erasure::{self, Erased},
     vault::keyfile,
 };
 
@@ -49,6 +49,9 @@ pub struct RestoreArgs {
     /// The newest ledger of erasures, if it is not where erasure.ledger_file says.
     #[arg(long)]
     erasures: Option<PathBuf>,
+    /// There is no ledger, because nobody was ever erased.
+    #[arg(long, conflicts_with = "erasures")]
+    no_erasures: bool,
     /// Folder of pg_restore, if it is not on the path.
     #[arg(long)]
     programs: Option<PathBuf>,
@@ -90,8 +93,7 @@ pub async fn restore(config: Config, args: RestoreArgs) -> Result<(), CliError> 
         programs: args.programs,
     };
     let ledger_file = args.erasures.unwrap_or_else(|| config.erasure_ledger());
-    let ledger = erasure::read_ledger(&ledger_file)
-        .map_err(|error| CliError::Advice(format!("--erasures: {}: {error}", ledger_file.display())))?;
+    let ledger = if args.no_erasures { Vec::new() } else { ledger(&ledger_file)? };
     let keys = keyfile::load(&config.keys, config.environment)?;
     let (anchors, known) = (config.anchor_file(), ledger.len());
     let restored = backup::restore(config, &keys, from, ledger).await?;
@@ -99,7 +101,9 @@ pub async fn restore(config: Config, args: RestoreArgs) -> Result<(), CliError> 
         "restored the backup of {}: {} audit rows are whole, every login has ended",
         restored.manifest.made_at, restored.audit_rows
     );
-    println!("{} of {known} patients in {} were erased again", restored.erased, ledger_file.display());
+    if !args.no_erasures {
+        println!("{} of {known} patients in {} were erased again", restored.erased, ledger_file.display());
+    }
     if restored.put_off > 0 {
         println!(
             "{} patients had asked for their erasure; they have a week to stop it again",
@@ -115,4 +119,17 @@ pub async fn restore(config: Config, args: RestoreArgs) -> Result<(), CliError> 
         println!("the anchors of before are in {}", Path::new(&aside).display());
     }
     Ok(())
+}
+
+/// A ledger that is missing is no empty one: whoever was erased since the backup would be back.
+fn ledger(file: &Path) -> Result<Vec<Erased>, CliError> {
+    let advice = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => format!(
+            "--erasures: {} is not there. It says who was erased since the backup; without it they come back. Name \
+             its newest copy, or say --no-erasures if nobody was ever erased.",
+            file.display()
+        ),
+        _ => format!("--erasures: {}: {error}", file.display()),
+    };
+    erasure::read_ledger(file).map_err(|error| CliError::Advice(advice(error)))
 }

@@ -52,15 +52,12 @@ pub async fn note(app: &AppState) -> ApiResult<()> {
     written.await.map_err(ApiError::internal)?.map_err(ApiError::internal)
 }
 
-/// Reads a ledger; one that is not there is empty.
+/// Reads a ledger.
 ///
 /// # Errors
-/// A file that cannot be read, or a line of it: half a ledger would bring people back.
+/// A file that is not there or cannot be read, or a line of it: none, or half of one, would bring people back.
 pub fn read(path: &Path) -> io::Result<Vec<Erased>> {
-    match fs::read_to_string(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        text => parse(&text?),
-    }
+    parse(&fs::read_to_string(path)?)
 }
 
 fn parse(text: &str) -> io::Result<Vec<Erased>> {
