@@ -8,6 +8,7 @@ mod postgres;
 mod reopened;
 mod restore;
 mod sealed;
+mod staff;
 
 use std::{collections::BTreeMap, io, path::PathBuf};
 

@@ -18,7 +18,7 @@ use secrecy::SecretString;
 
 use super::{
     BackupError, DATA, FORMAT, KEYS, KeyRow, MANIFEST, Manifest, count_rows, name_of, postgres, reopened,
-    sealed::Opener,
+    sealed::Opener, staff,
 };
 use crate::{
     app::AppState,
@@ -51,6 +51,8 @@ pub struct Restored {
     pub put_off: usize,
     /// Patients whose shares and consent to sharing were ended.
     pub closed: usize,
+    /// The staff with what they may do, as it was then: one a line, to be looked through.
+    pub staff: Vec<String>,
     pub audit_rows: i64,
 }
 
@@ -232,7 +234,8 @@ async fn complete(
             count => erased += count,
         }
     }
-    Ok(Restored { manifest, erased, put_off, closed, audit_rows: verdict.rows })
+    let staff = staff::of_everywhere(app).await?;
+    Ok(Restored { manifest, erased, put_off, closed, staff, audit_rows: verdict.rows })
 }
 
 fn key_row(row: KeyRow) -> Result<data_keys::Model, BackupError> {
@@ -247,19 +250,24 @@ fn key_row(row: KeyRow) -> Result<data_keys::Model, BackupError> {
     })
 }
 
-/// What time has made wrong: logins end, reminders of the past stay unsent, phones begin their sync anew, and whoever
-/// was erased since is to be erased again. Whoever had only asked for it may have thought again since: their week is new.
+/// What time has made wrong: logins and what their devices were subscribed to end, codes of invitations that may have
+/// been revoked since work no more, reminders of the past stay unsent, phones begin their sync anew, and whoever was
+/// erased since is to be erased again. Whoever had only asked for it may have thought again since: their week is new.
 async fn settle(txn: &DatabaseTransaction, app: &AppState, ledger: &[Erased]) -> Result<(), BackupError> {
     let (now, backend) = (app.clock.now(), txn.get_database_backend());
     for sql in [
         "UPDATE logins SET revoked_at = $1, revoke_reason = 'restored' WHERE revoked_at IS NULL",
         "UPDATE notifications SET state = 'expired', reason = 'restored', updated_at = $1 \
          WHERE state IN ('planned','claimed','retrying') AND due_at <= $1",
+        "UPDATE invitations SET revoked_at = $1, code_sealed = NULL WHERE used_at IS NULL AND revoked_at IS NULL",
     ] {
         txn.execute_raw(Statement::from_sql_and_values(backend, sql, [now.into()])).await?;
     }
     for sql in [
         "UPDATE accounts SET epoch = epoch + 1",
+        "DELETE FROM refresh_tokens",
+        // An app subscribes anew at its next login.
+        "DELETE FROM push_subscriptions",
         "DELETE FROM reset_tokens",
         "DELETE FROM reset_requests",
         "UPDATE patients SET sync_seq = sync_seq + 1000000, sync_floor = sync_seq + 1000000",

@@ -118,6 +118,10 @@ pub async fn restore(config: Config, args: RestoreArgs) -> Result<(), CliError> 
         fs::rename(&anchors, &aside)?;
         println!("the anchors of before are in {}", Path::new(&aside).display());
     }
+    println!("what was taken away from staff since is back. Look through it now:");
+    for line in restored.staff {
+        println!("  {line}");
+    }
     Ok(())
 }
 

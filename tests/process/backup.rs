@@ -149,6 +149,7 @@ async fn a_backup_comes_back(world: Arc<World>) {
     let restored = restore(&world, &store, &out, &keys, &words);
     assert_eq!(restored.code, Some(0), "{restored:?}");
     assert!(restored.stdout.contains("1 of 1 patients"), "{restored:?}");
+    assert!(restored.stdout.contains("taken away from staff since is back"), "{restored:?}");
     let conn = Database::connect(store.url()).await.unwrap();
     let expired = "SELECT COUNT(*) AS n FROM notifications WHERE state = 'expired' AND reason = 'restored' \
         AND origin_kind <> 'account'";

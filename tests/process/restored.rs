@@ -5,6 +5,7 @@ use std::future::Future;
 use afterglow::{
     backup::{self, Source, To},
     clock::{Clock, SystemClock},
+    demo::receiver::PushReceiver,
 };
 use axum::http::Method;
 use chrono::Duration;
@@ -18,6 +19,7 @@ use crate::{
 both_engines![
     a_restore_closes_what_patients_had_opened_and_asks_for_the_consent_anew,
     a_restore_erases_nobody_who_may_have_thought_again,
+    a_restore_opens_no_invitation_and_keeps_no_subscription,
 ];
 
 /// Somebody on the restored server.
@@ -185,5 +187,28 @@ async fn a_restore_erases_nobody_who_may_have_thought_again(app: TestApp) {
     again.send(Method::DELETE, "/v1/me/erasure", &Value::Null).await.expect(204);
     app.advance(Duration::days(30));
     assert_eq!(afterglow::erasure::run_due(&server.state).await.unwrap(), 0);
+    server.state.db.clone().close().await.unwrap();
+}
+
+async fn a_restore_opens_no_invitation_and_keeps_no_subscription(app: TestApp) {
+    app.clock.set(SystemClock.now());
+    let (ana, bo) = (app.patient("ana").await, app.therapist("bo").await);
+    let code = app.invite(&bo, &json!({"kind": "patient"})).await;
+    let push = PushReceiver::start().await.unwrap();
+    let device = push.subscribe("phone");
+    let subscription =
+        json!({"endpoint": device.endpoint, "keys": {"p256dh": device.p256dh, "auth": device.auth}});
+    ana.post("/v1/push/subscriptions", &subscription).await.expect(201);
+    let store = empty(app.engine()).await;
+    back_up_and_restore(&app, &store).await;
+    app.clock.set(SystemClock.now());
+    let server = app.beside_with(&app.keys, |config| config.database.url = store.url().into()).await;
+    let body = crate::harness::registration(&code, "ben");
+    let tried = server.request(Method::POST, "/v1/auth/register", "none").json(&body).send().await;
+    tried.invalid("/invitation_code");
+    let again = Again::log_in(&app, &server, "ana").await;
+    assert_eq!(again.get("/v1/push/subscriptions").await.expect(200)["items"], json!([]));
+    // The app subscribes anew with the same endpoint.
+    again.send(Method::POST, "/v1/push/subscriptions", &subscription).await.expect(201);
     server.state.db.clone().close().await.unwrap();
 }
