@@ -15,9 +15,7 @@ use axum::{
 };
 use tokio::sync::Notify;
 use tower::ServiceBuilder;
-use tower_http::{
-    catch_panic::CatchPanicLayer, cors::CorsLayer, set_header::SetResponseHeaderLayer, timeout::TimeoutLayer,
-};
+use tower_http::{cors::CorsLayer, set_header::SetResponseHeaderLayer, timeout::TimeoutLayer};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -35,7 +33,7 @@ use crate::{
     etag::is_known,
     export, fhir, goals, health, journal, mail, measures,
     openapi::ApiDoc,
-    plans, prompts, push, reminders, review,
+    panics, plans, prompts, push, reminders, review,
     safety::{self, Directory},
     sessions, sync, telemetry, today,
     vault::{Mac, Vault, keyfile::KeySet},
@@ -221,7 +219,7 @@ pub fn router(app: AppState) -> Router {
         .layer(header_unless_set(header::CACHE_CONTROL, "no-store"))
         .layer(middleware::from_fn(render_problems))
         .layer(cors(&app.config))
-        .layer(CatchPanicLayer::new())
+        .layer(panics::catch())
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, timeout))
         .layer(middleware::from_fn(not_modified))
         .layer(DefaultBodyLimit::max(BODY_LIMIT));

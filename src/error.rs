@@ -1,6 +1,8 @@
 //! The one error of the HTTP surface, rendered as `application/problem+json` (RFC 9457). A handler says what went
 //! wrong; `render_problems` adds the request id and also dresses what the framework itself refused.
 
+mod shown;
+
 use std::error::Error;
 
 use axum::{
@@ -65,8 +67,8 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
 }
 
-/// Everything that can stop a request.
-#[derive(Debug)]
+/// Everything that can stop a request. It prints what may stand in a log, also as `{:?}`: what a database says beside
+/// its message quotes rows.
 pub enum ApiError {
     /// The client has to change something: status, stable code, what to do, which fields.
     Refused { status: StatusCode, code: &'static str, detail: String, errors: Vec<FieldError> },
@@ -174,23 +176,11 @@ impl From<DbErr> for ApiError {
     }
 }
 
-/// Logs an internal error once, with its causes. Values never occur in them: statements are not logged and
-/// database errors name columns, not contents.
-fn log_internal(error: &(dyn Error + 'static)) {
-    let mut chain = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        chain.push_str(": ");
-        chain.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    tracing::error!(error = %chain, "request failed");
-}
-
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        if let Self::Internal(error) = &self {
-            log_internal(error.as_ref());
+        if matches!(self, Self::Internal(_)) {
+            // Once, here; the client learns only the request id.
+            tracing::error!(error = %self, "request failed");
         }
         let retry_after = match &self {
             Self::TooMany { retry_after } | Self::Unavailable { retry_after, .. } => Some(*retry_after),

@@ -74,6 +74,8 @@ pub mod messages;
 pub mod openapi;
 /// Cursors and pages.
 pub mod page;
+/// What becomes of a panic.
+pub mod panics;
 /// Treatment plans from templates.
 pub mod plans;
 #[cfg(test)]

@@ -20,7 +20,10 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter, util::SubscriberInitExt};
 
-use crate::config::{LogConfig, LogFormat};
+use crate::{
+    config::{LogConfig, LogFormat},
+    panics,
+};
 
 /// The header that tells the client its request id.
 pub const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -46,12 +49,14 @@ pub enum TelemetryError {
     Metrics(#[from] BuildError),
 }
 
-/// Starts logging to the standard error stream, one line an event.
+/// Starts logging to the standard error stream, one line an event; of a panic its place only.
 ///
 /// # Errors
 /// [`TelemetryError::Filter`] and [`TelemetryError::LogStarted`].
 pub fn init(config: &LogConfig) -> Result<(), TelemetryError> {
-    subscriber(config, io::stderr)?.try_init().map_err(|_| TelemetryError::LogStarted)
+    subscriber(config, io::stderr)?.try_init().map_err(|_| TelemetryError::LogStarted)?;
+    panics::note_in_log();
+    Ok(())
 }
 
 type Subscriber = Box<dyn tracing::Subscriber + Send + Sync>;

@@ -80,7 +80,7 @@ impl BackupError {
 
 impl From<ApiError> for BackupError {
     fn from(error: ApiError) -> Self {
-        Self::Refused(format!("{error:?}"))
+        Self::Refused(error.to_string())
     }
 }
 

@@ -156,7 +156,7 @@ async fn note(app: &AppState, job: &jobs::Model, letter: &Letter) {
     let Letter::Attention { notification } = letter else { return };
     let to = AccountId(job.owner_id);
     if let Err(error) = alerts::mailed(app.db.writer(), to, *notification, app.clock.now()).await {
-        tracing::warn!(?error, "a mail left, and the ledger does not say so");
+        tracing::warn!(%error, "a mail left, and the ledger does not say so");
     }
 }
 

@@ -28,7 +28,7 @@ pub async fn announce(app: AppState, stop: CancellationToken) {
             () = app.db.written().notified() => {}
         }
         if let Err(error) = conn.execute_raw(statement.clone()).await {
-            tracing::debug!(?error, "no hint was given; workers look at their polling interval");
+            tracing::debug!(%error, "no hint was given; workers look at their polling interval");
         }
         if tokio::time::timeout(QUIET, stop.cancelled()).await.is_ok() {
             return;

@@ -184,7 +184,7 @@ async fn load(shared: &Shared, batch: &[notifications::Model]) -> Option<Facts> 
         match Facts::load(&shared.app, batch).await {
             Ok(facts) => return Some(facts),
             Err(error) => {
-                tracing::warn!(?error, "a claimed batch could not be read about");
+                tracing::warn!(%error, "a claimed batch could not be read about");
                 metrics::counter!("scheduler_tick_failures_total").increment(1);
                 let leased = batch.iter().any(|row| row.lease_until > Some(shared.app.clock.now()));
                 if !leased || !is_away(&error) || pause(shared).await.is_none() {

@@ -14,6 +14,7 @@ both_engines![
     a_full_disk_is_503_and_nothing_is_half_done,
     whoever_goes_away_while_a_transaction_begins_leaves_none_open,
     two_processes_on_one_database_see_each_others_changes,
+    what_a_database_says_of_a_row_is_not_printed,
 ];
 
 #[test]
@@ -175,4 +176,19 @@ async fn whoever_goes_away_while_a_transaction_begins_leaves_none_open(app: Test
     let count = "SELECT COUNT(*) AS n FROM written";
     let row = seen.query_one_raw(Statement::from_string(seen.get_database_backend(), count)).await.unwrap();
     assert_eq!(row.unwrap().try_get::<i64>("", "n").unwrap(), i64::try_from(rounds).unwrap());
+}
+
+/// PostgreSQL quotes the row beside its message, and a log prints errors.
+async fn what_a_database_says_of_a_row_is_not_printed(app: TestApp) {
+    let ana = app.patient("ana").await;
+    let again = "INSERT INTO accounts SELECT * FROM accounts WHERE id = $1";
+    let refused = app.conn().execute_raw(app.statement(again, vec![ana.id.into()])).await.unwrap_err();
+    if app.engine() == Engine::Postgres {
+        assert!(format!("{refused:?}").contains(&ana.id.to_string()), "the search finds what is there");
+    }
+    let error = afterglow::error::ApiError::from(refused);
+    for printed in [format!("{error:?}"), format!("{error:#?}")] {
+        assert!(printed.to_lowercase().contains("unique"), "{printed}");
+        assert!(!printed.contains(&ana.id.to_string()), "{printed}");
+    }
 }

@@ -180,7 +180,7 @@ impl TestApp {
         rows[0].try_get("", "n").unwrap()
     }
 
-    fn statement(&self, sql: &str, values: Vec<Parameter>) -> Statement {
+    pub fn statement(&self, sql: &str, values: Vec<Parameter>) -> Statement {
         Statement::from_sql_and_values(self.conn().get_database_backend(), sql, values)
     }
 
