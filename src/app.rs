@@ -63,6 +63,8 @@ pub struct App {
     /// Whom to call in a crisis; in memory, so that it works when nothing else does.
     pub crisis: Directory,
     pub measures: measures::Catalogue,
+    /// What is left in the database's files of what was deleted.
+    pub remains: erasure::Remains,
     /// Nudges the scheduler's loop.
     pub wake: Arc<Notify>,
     pub cursor_mac: Mac,
@@ -137,6 +139,7 @@ impl AppState {
             push: push::Sender::new(&config, keys, vault.mac("topic").sign(&[b"key"]))?,
             mail: mail::Sender::new(&config)?,
             measures: measures::Catalogue::load(&config.measures)?,
+            remains: erasure::Remains::default(),
             cursor_mac: vault.mac("cursor"),
             idempotency_mac: vault.mac("idempotency"),
             refresh_mac: vault.mac("refresh"),

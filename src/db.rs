@@ -19,7 +19,7 @@ use sea_orm::{
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-pub use self::open::Opening;
+pub use self::open::{Opening, SQLITE_BUSY, housekeeping_options};
 use self::open::{postgres_options, sqlite_options, sqlite_readers};
 use crate::{
     audit::{self, AuditKey, Event},

@@ -8,7 +8,7 @@ use entity::{
 };
 use sea_orm::{ConnectionTrait, Statement};
 
-use crate::{app::AppState, db::Engine, error::ApiResult};
+use crate::{app::AppState, erasure, error::ApiResult};
 
 const BITE: i64 = 500;
 /// How long a repeated request gets its first answer.
@@ -68,9 +68,9 @@ pub async fn run(app: &AppState) -> ApiResult<u64> {
         }
     }
     gone += clinic_records(app).await?;
-    if gone > 0 && app.db.engine() == Engine::Sqlite {
-        // What was deleted stays readable in the write-ahead log until it is truncated.
-        app.db.writer().execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await?;
+    if gone > 0 {
+        app.remains.note();
+        erasure::clear_remains(app).await;
     }
     Ok(gone)
 }

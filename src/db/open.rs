@@ -15,6 +15,9 @@ pub struct Opening<'a> {
     pub sqlite_full_sync: bool,
 }
 
+/// How long a connection to SQLite waits for another one.
+pub const SQLITE_BUSY: Duration = Duration::from_secs(10);
+
 /// Each connection to SQLite is a thread of its own: more of them than cores only pass the processor around.
 pub(super) fn sqlite_readers() -> u32 {
     std::thread::available_parallelism().ok().and_then(|cores| u32::try_from(cores.get()).ok()).unwrap_or(2)
@@ -33,7 +36,7 @@ pub(super) fn sqlite_options(opening: &Opening<'_>, connections: u32) -> Connect
         .map_sqlx_sqlite_opts(move |options| {
             use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
             options
-                .busy_timeout(Duration::from_secs(10))
+                .busy_timeout(SQLITE_BUSY)
                 .journal_mode(SqliteJournalMode::Wal)
                 .foreign_keys(true)
                 .synchronous(if full { SqliteSynchronous::Full } else { SqliteSynchronous::Normal })
@@ -83,6 +86,27 @@ pub(super) fn postgres_options(opening: &Opening<'_>) -> ConnectOptions {
         });
     options
 }
+
+/// One connection to PostgreSQL for work that locks a table: everybody waits behind whoever waits for such a lock, so it
+/// gives up soon.
+pub fn housekeeping_options(url: &str) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(1)
+        .acquire_timeout(Duration::from_secs(8))
+        .sqlx_logging(false)
+        .record_stmt_in_spans(false)
+        .set_application_name("afterglow")
+        .map_sqlx_postgres_pool_opts(|options| {
+            options.after_connect(|connection, _| {
+                Box::pin(async move { sqlx::query(SHORTLY).execute(connection).await.map(drop) })
+            })
+        });
+    options
+}
+
+const SHORTLY: &str =
+    "SELECT set_config('lock_timeout', '500ms', false), set_config('statement_timeout', '20s', false)";
 
 /// How PostgreSQL is to plan for us: a page that is looked up costs hardly more than the next one, because what is in
 /// use is in memory; otherwise it reads whole tables for a batch of a few hundred rows. No statement of ours is worth

@@ -4,6 +4,7 @@
 mod dto;
 mod ledger;
 mod queries;
+mod remains;
 mod routes;
 mod run;
 mod texts;
@@ -11,6 +12,7 @@ mod texts;
 pub use self::{
     ledger::{Erased, note, read as read_ledger},
     queries::{DELAY, tell_put_off},
+    remains::{Remains, clear as clear_remains},
     routes::router,
     run::run_due,
 };

@@ -5,13 +5,13 @@ use entity::{
     data_map::{Erasure, Owner, TableRule},
     ids::{ClinicId, PatientId},
 };
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::{ConnectionTrait, QueryResult, Statement};
 
-use super::ledger;
+use super::{ledger, remains};
 use crate::{
     app::AppState,
     audit::Event,
-    db::{Engine, WriteTx, Writing},
+    db::{WriteTx, Writing},
     error::{ApiError, ApiResult},
 };
 
@@ -29,6 +29,33 @@ const TRACES: [&str; 4] = [
 
 /// Erases every patient whose week is over. Returns how many; call it again while it is a full batch.
 pub async fn run_due(app: &AppState) -> ApiResult<usize> {
+    let (due, mut failed) = (due(app).await?, None);
+    for (patient, clinic) in &due {
+        let writing = Writing {
+            actor: (*patient).into(),
+            stream: clinic.0,
+            patient: Some(*patient),
+            request_id: "erasure",
+        };
+        match app.db.write(&writing, async |tx| erase(tx, *patient).await).await {
+            Ok(()) => app.remains.note(),
+            // Another worker was faster, or the patient stopped it a moment ago.
+            Err(ApiError::NotFound) => {}
+            // What is wrong with one keeps nobody else's promise from being kept.
+            Err(error) => {
+                tracing::error!(%error, "a patient could not be erased");
+                failed = Some(error);
+            }
+        }
+    }
+    remains::clear(app).await;
+    if !due.is_empty() {
+        ledger::note(app).await?;
+    }
+    failed.map_or(Ok(due.len()), Err)
+}
+
+async fn due(app: &AppState) -> ApiResult<Vec<(PatientId, ClinicId)>> {
     let conn = app.db.reader();
     let statement = Statement::from_sql_and_values(
         conn.get_database_backend(),
@@ -37,29 +64,8 @@ pub async fn run_due(app: &AppState) -> ApiResult<usize> {
         [app.clock.now().into(), BATCH.into()],
     );
     let rows = conn.query_all_raw(statement).await?;
-    for row in &rows {
-        let patient: PatientId = row.try_get("", "patient_id")?;
-        let clinic: ClinicId = row.try_get("", "clinic_id")?;
-        let writing = Writing {
-            actor: patient.into(),
-            stream: clinic.0,
-            patient: Some(patient),
-            request_id: "erasure",
-        };
-        match app.db.write(&writing, async |tx| erase(tx, patient).await).await {
-            // Another worker was faster, or the patient stopped it a moment ago.
-            Ok(()) | Err(ApiError::NotFound) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    if !rows.is_empty() && app.db.engine() == Engine::Sqlite {
-        // What was deleted stays readable in the write-ahead log until it is truncated.
-        app.db.writer().execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await?;
-    }
-    if !rows.is_empty() {
-        ledger::note(app).await?;
-    }
-    Ok(rows.len())
+    let of = |row: &QueryResult| Ok((row.try_get("", "patient_id")?, row.try_get("", "clinic_id")?));
+    rows.iter().map(of).collect()
 }
 
 async fn erase(tx: &WriteTx, patient: PatientId) -> ApiResult<()> {

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use afterglow::erasure::run_due;
+use afterglow::{db::Engine, erasure::run_due};
 use axum::http::Method;
 use chrono::Duration;
 use entity::{
     TABLES,
     data_map::{Erasure, Owner, TableRule},
 };
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -25,6 +26,8 @@ both_engines![
     p2_erasure_waits_a_week_and_can_be_stopped,
     p2_a_device_left_open_cannot_erase,
     p2_two_workers_erase_once,
+    p2_one_that_cannot_be_erased_holds_nobody_else_up,
+    p2_the_destroyed_key_is_in_no_page_of_the_engines_files,
     what_goes_and_what_stays_is_said_before,
 ];
 
@@ -261,6 +264,82 @@ async fn p2_two_workers_erase_once(app: TestApp) {
     assert_eq!(app.query(sql, vec![]).await[0].try_get::<i64>("", "n").unwrap(), 2);
     assert_eq!(run_due(&app.state).await.unwrap(), 0, "and the ledger keeps both as done");
     assert_eq!(app.count("erasures").await, 2);
+}
+
+/// Has the database refuse to delete somebody's account.
+async fn guard(app: &TestApp, whom: Uuid) {
+    match app.engine() {
+        Engine::Sqlite => {
+            let id = data_encoding::HEXLOWER.encode(whom.as_bytes());
+            let sql = format!(
+                "CREATE TRIGGER guard BEFORE DELETE ON accounts WHEN OLD.id = x'{id}' \
+                 BEGIN SELECT RAISE(ABORT, 'guarded'); END"
+            );
+            app.conn().execute_unprepared(&sql).await.unwrap();
+        }
+        Engine::Postgres => {
+            let sql = format!(
+                "CREATE FUNCTION guard() RETURNS trigger LANGUAGE plpgsql AS \
+                 $$ BEGIN RAISE EXCEPTION 'guarded'; END $$; \
+                 CREATE TRIGGER guard BEFORE DELETE ON accounts FOR EACH ROW \
+                 WHEN (OLD.id = '{whom}') EXECUTE FUNCTION guard()"
+            );
+            app.conn().execute_unprepared(&sql).await.unwrap();
+        }
+    }
+}
+
+async fn p2_one_that_cannot_be_erased_holds_nobody_else_up(app: TestApp) {
+    let (ana, ben) = (app.patient("ana").await, app.patient("ben").await);
+    for who in [&ana, &ben] {
+        ask(who).await;
+        app.advance(Duration::seconds(1));
+    }
+    guard(&app, ana.id).await;
+    app.advance(Duration::days(7));
+    assert!(run_due(&app.state).await.is_err(), "it is said");
+    let left = app.query("SELECT id FROM accounts WHERE kind = 'patient'", vec![]).await;
+    assert_eq!((left.len(), left[0].try_get::<Uuid>("", "id").unwrap()), (1, ana.id));
+    let ledger = afterglow::erasure::read_ledger(&app.state.config.erasure_ledger()).unwrap();
+    assert_eq!((ledger.len(), ledger[0].patient_id.0), (1, ben.id));
+}
+
+/// The bytes of the files in which wrapped keys are.
+async fn pages(app: &TestApp) -> Vec<u8> {
+    match app.engine() {
+        Engine::Sqlite => ["afterglow.db", "afterglow.db-wal"]
+            .iter()
+            .flat_map(|name| std::fs::read(app.store.folder().join(name)).unwrap_or_default())
+            .collect(),
+        Engine::Postgres => {
+            app.execute("CHECKPOINT", vec![]).await;
+            let sql = "SELECT pg_read_binary_file(pg_relation_filepath('data_keys')) AS bytes";
+            app.query(sql, vec![]).await[0].try_get("", "bytes").unwrap()
+        }
+    }
+}
+
+async fn p2_the_destroyed_key_is_in_no_page_of_the_engines_files(app: TestApp) {
+    let (ana, ben) = (app.patient("ana").await, app.patient("ben").await);
+    let sql = "SELECT wrapped FROM data_keys WHERE owner_id = $1 AND owner_kind = 'patient'";
+    let mut keys = Vec::new();
+    for who in [&ana, &ben] {
+        keys.push(app.query(sql, vec![who.id.into()]).await[0].try_get::<Vec<u8>>("", "wrapped").unwrap());
+    }
+    let there = async || {
+        let bytes = pages(&app).await;
+        [&keys[0], &keys[1]].map(|key| bytes.windows(key.len()).any(|window| window == &key[..]))
+    };
+    assert_eq!(there().await, [true; 2]);
+    ask(&ana).await;
+    app.advance(Duration::days(7));
+    // Somebody reads the old state for a long time: nobody waits for them, and the next round does it.
+    let reading = app.state.db.snapshot().await.unwrap();
+    reading.query_all_raw(app.statement(sql, vec![ana.id.into()])).await.unwrap();
+    assert_eq!(run_due(&app.state).await.unwrap(), 1);
+    reading.rollback().await.unwrap();
+    assert_eq!(run_due(&app.state).await.unwrap(), 0);
+    assert_eq!(there().await, [false, true]);
 }
 
 async fn what_goes_and_what_stays_is_said_before(app: TestApp) {
