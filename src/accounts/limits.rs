@@ -64,6 +64,17 @@ impl Bucket<'_> {
         if matches!(self, Self::CodeDay { .. }) { DAY } else { WINDOW }
     }
 
+    /// Whether it counts strangers, and so is never reset by whoever gets in.
+    fn of_strangers(&self) -> bool {
+        matches!(self, Self::Network(_) | Self::Overall)
+    }
+
+    /// The seconds to wait after so many attempts since then, if they are too many.
+    fn wait(&self, (attempts, since): (i32, DateTime<Utc>), now: DateTime<Utc>) -> Option<i64> {
+        let over = (since + self.window() - now).num_seconds();
+        (attempts > self.most() && since > now - self.window()).then(|| Ord::max(over, 1))
+    }
+
     pub fn key(&self, app: &AppState) -> Vec<u8> {
         let index = |email| app.vault.index().email(email);
         let sign = |parts: &[&[u8]]| app.limits_mac.sign(parts).to_vec();
@@ -91,9 +102,11 @@ pub async fn count_attempt(app: &AppState, bucket: Bucket<'_>) -> ApiResult<()> 
     count_attempts(app, &[bucket]).await
 }
 
-/// Counts one attempt in each bucket with one statement; 429 when any of them is full.
+/// Counts one attempt in each bucket with one statement; 429 when any of them is full. Whoever asks on against a limit
+/// that no success resets is refused by a read: it must not cost what a write costs, which has one place on SQLite.
 pub async fn count_attempts(app: &AppState, buckets: &[Bucket<'_>]) -> ApiResult<()> {
     let now = app.clock.now();
+    refuse_strangers(app, buckets, now).await?;
     let mut keyed: Vec<(Vec<u8>, Bucket<'_>)> =
         buckets.iter().map(|bucket| (bucket.key(app), *bucket)).collect();
     // Always in one order, so that two requests never wait for each other.
@@ -125,11 +138,32 @@ pub async fn count_attempts(app: &AppState, buckets: &[Bucket<'_>]) -> ApiResult
         let count = (row.try_get("", "attempts")?, row.try_get("", "window_start")?);
         counted.insert(row.try_get("", "bucket")?, count);
     }
-    let waits = keyed.iter().filter_map(|(key, bucket)| {
-        let (attempts, since) = counted.get(key)?;
-        (*attempts > bucket.most()).then(|| Ord::max((*since + bucket.window() - now).num_seconds(), 1))
-    });
-    match waits.max() {
+    refuse_longest(keyed.iter().filter_map(|(key, bucket)| bucket.wait(*counted.get(key)?, now)))
+}
+
+/// 429 when the next attempt would be over a limit that no success resets.
+async fn refuse_strangers(app: &AppState, buckets: &[Bucket<'_>], now: DateTime<Utc>) -> ApiResult<()> {
+    let keyed: Vec<(Vec<u8>, &Bucket<'_>)> = buckets
+        .iter()
+        .filter(|bucket| bucket.of_strangers())
+        .map(|bucket| (bucket.key(app), bucket))
+        .collect();
+    if keyed.is_empty() {
+        return Ok(());
+    }
+    let keys = keyed.iter().map(|(key, _)| key.clone());
+    let held = login_attempts::Entity::find()
+        .filter(login_attempts::Column::Bucket.is_in(keys))
+        .all(app.db.reader())
+        .await?;
+    refuse_longest(keyed.iter().filter_map(|(key, bucket)| {
+        let held = held.iter().find(|held| held.bucket == *key)?;
+        bucket.wait((held.attempts + 1, held.window_start), now)
+    }))
+}
+
+fn refuse_longest(waits: impl IntoIterator<Item = i64>) -> ApiResult<()> {
+    match waits.into_iter().max() {
         Some(seconds) => Err(ApiError::TooMany { retry_after: u64::try_from(seconds).unwrap_or(1) }),
         None => Ok(()),
     }

@@ -17,6 +17,7 @@ both_engines![
     a4_guesses_at_everybody_are_stopped_and_known_devices_still_log_in,
     a4_a_stolen_device_secret_opens_nothing_and_is_counted_too,
     a4_refused_logins_are_in_the_chain,
+    a4_guesses_beyond_the_limit_of_all_write_nothing,
 ];
 
 async fn log_in(app: &TestApp, body: &Value) -> Reply {
@@ -185,4 +186,30 @@ async fn a4_refused_logins_are_in_the_chain(app: TestApp) {
     let noted: Vec<String> = rows.iter().map(|row| row.try_get("", "resource").unwrap()).collect();
     let nobody = uuid::Uuid::nil();
     assert_eq!(noted, [format!("accounts/{}", ana.id), format!("accounts/{nobody}")]);
+}
+
+async fn a4_guesses_beyond_the_limit_of_all_write_nothing(app: TestApp) {
+    let guess = json!({"email": "nobody@example.org", "password": PASSWORD});
+    let counts = async || {
+        let rows = app.query("SELECT attempts FROM login_attempts ORDER BY attempts", vec![]).await;
+        let attempts: Vec<i32> = rows.iter().map(|row| row.try_get("", "attempts").unwrap()).collect();
+        (attempts, app.count("audit_events").await)
+    };
+    for (bucket, most) in [("overall", 10_000), ("network", 300)] {
+        app.advance(Duration::hours(25));
+        log_in(&app, &guess).await.refused(401, "wrong_credentials");
+        let parts: &[&[u8]] = if bucket == "overall" { &[b"overall"] } else { &[b"network", b"0.0.0.0/32"] };
+        let key = app.state.limits_mac.sign(parts).to_vec();
+        let fill = "UPDATE login_attempts SET attempts = $2 WHERE bucket = $1";
+        app.execute(fill, vec![key.into(), most.into()]).await;
+        let before = counts().await;
+        assert!(before.0.contains(&most), "{bucket}: {before:?}");
+        for _ in 0..3 {
+            let stopped = log_in(&app, &guess).await;
+            let seconds: i64 = stopped.headers["retry-after"].to_str().unwrap().parse().unwrap();
+            assert!((1..=900).contains(&seconds), "{seconds}");
+            stopped.refused(429, "too_many_attempts");
+        }
+        assert_eq!(counts().await, before, "{bucket}");
+    }
 }
