@@ -37,6 +37,8 @@ pub enum Bucket<'a> {
     Network(&'a str),
     /// Factors given anew on one device that is logged in.
     Login(LoginId),
+    /// Codes given anew on one device that is logged in, over a day: six digits are few.
+    LoginDay(LoginId),
     /// Second factors of an account from one device that it knows, or from all others.
     Code { account: AccountId, device: Option<&'a [u8]> },
     /// The same over a day: six digits are few.
@@ -54,14 +56,14 @@ impl Bucket<'_> {
             Self::LoginPair { .. } | Self::Device(_) | Self::Login(_) | Self::Code { .. } | Self::Desk(_) => {
                 10
             }
-            Self::Address(_) | Self::CodeDay { .. } => 50,
+            Self::Address(_) | Self::CodeDay { .. } | Self::LoginDay(_) => 50,
             Self::Network(_) => 300,
             Self::Overall => 10_000,
         }
     }
 
     fn window(&self) -> Duration {
-        if matches!(self, Self::CodeDay { .. }) { DAY } else { WINDOW }
+        if matches!(self, Self::CodeDay { .. } | Self::LoginDay(_)) { DAY } else { WINDOW }
     }
 
     /// Whether it counts strangers, and so is never reset by whoever gets in.
@@ -85,6 +87,7 @@ impl Bucket<'_> {
             Self::Device(hash) => sign(&[b"device", hash]),
             Self::Network(network) => sign(&[b"network", network.as_bytes()]),
             Self::Login(login) => sign(&[b"login", login.0.as_bytes()]),
+            Self::LoginDay(login) => sign(&[b"login a day", login.0.as_bytes()]),
             Self::Code { account, device } => {
                 sign(&[b"code", account.0.as_bytes(), device.unwrap_or_default()])
             }

@@ -5,7 +5,7 @@ use sea_orm::EntityTrait;
 use secrecy::ExposeSecret;
 
 use super::{
-    Bucket, Caller, count_attempt,
+    Bucket, Caller,
     factor_dto::{PasswordChange, Reauthentication},
     limits, logins, queries, reset, strength,
     totp::{self, Given},
@@ -18,10 +18,12 @@ use crate::{
     validate::Checks,
 };
 
-/// Notes that the caller has just proved who they are. 403 when the factor does not fit, 429 after ten of those.
+/// Notes that the caller has just proved who they are. 403 when the factor does not fit, 429 after ten of those, and
+/// after fifty codes a day: whoever holds a device that is logged in must not try all of them out.
 pub async fn reauthenticate(app: &AppState, me: &Caller, input: Reauthentication) -> ApiResult<()> {
-    let bucket = Bucket::Login(me.login);
-    count_attempt(app, bucket).await?;
+    let (login, day) = (Bucket::Login(me.login), Bucket::LoginDay(me.login));
+    let counted = if input.totp_code.is_some() { vec![login, day] } else { vec![login] };
+    limits::count_attempts(app, &counted).await?;
     let row = account(app, me).await?;
     let fits = match &input.password {
         Some(password) => app.passwords.verify(password.expose_secret(), Some(&row.password_hash)).await?,
@@ -47,7 +49,10 @@ pub async fn reauthenticate(app: &AppState, me: &Caller, input: Reauthentication
     if !proved {
         return Err(ApiError::forbidden("wrong_factor", "That does not fit. Check it and try again."));
     }
-    limits::forget(app, bucket).await
+    if input.totp_code.is_some() {
+        limits::forgive(app, day).await?;
+    }
+    limits::forget(app, login).await
 }
 
 /// Changes the password and ends every other login. Needs a fresh factor; 422 for a password that is too weak.

@@ -10,6 +10,7 @@ use crate::harness::{PASSWORD, Person, Reply, TestApp, both_engines, email};
 both_engines![
     a_fresh_factor_opens_what_needs_one_for_five_minutes,
     a_wrong_factor_opens_nothing_and_guessing_is_stopped,
+    a4_guesses_at_a_code_on_an_open_device_are_stopped_for_the_day,
     a_changed_password_ends_every_other_login_on_every_replica,
     a_changed_password_counts_at_once_and_is_told_by_mail,
     of_two_devices_that_change_the_password_at_once_one_is_logged_out,
@@ -63,6 +64,32 @@ async fn a_wrong_factor_opens_nothing_and_guessing_is_stopped(app: TestApp) {
     let ana = wait(&app, &ana, Duration::minutes(15)).await;
     prove(&ana, PASSWORD).await.expect(204);
     change(&ana, OTHER).await.expect(204);
+}
+
+async fn a4_guesses_at_a_code_on_an_open_device_are_stopped_for_the_day(app: TestApp) {
+    let mut bo = app.therapist("bo").await;
+    let code = async |who: &Person, code: &str| {
+        who.post("/v1/auth/reauthenticate", &json!({ "totp_code": code })).await
+    };
+    // Right ones are no guesses.
+    for _ in 0..3 {
+        bo = wait(&app, &bo, Duration::minutes(1)).await;
+        code(&bo, &app.totp_code()).await.expect(204);
+    }
+    let mut tried = 0;
+    for _ in 0..8 {
+        bo = wait(&app, &bo, Duration::minutes(16)).await;
+        let wrong = if app.totp_code() == "000000" { "000001" } else { "000000" };
+        for _ in 0..10 {
+            tried += usize::from(code(&bo, wrong).await.status == 403);
+        }
+    }
+    assert_eq!(tried, 50);
+    bo = wait(&app, &bo, Duration::minutes(16)).await;
+    let stopped = code(&bo, &app.totp_code()).await;
+    let seconds: i64 = stopped.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    stopped.refused(429, "too_many_attempts");
+    assert!(seconds > 3_600, "{seconds}");
 }
 
 async fn a_changed_password_ends_every_other_login_on_every_replica(app: TestApp) {
