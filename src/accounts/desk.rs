@@ -13,7 +13,7 @@ use secrecy::ExposeSecret;
 use uuid::Uuid;
 
 use super::{
-    Bucket, InvitationCode, Patient, code, devices,
+    Bucket, InvitationCode, Patient, code,
     limits::count_attempts,
     recovery,
     reset::{self, Way},
@@ -138,8 +138,7 @@ pub async fn open(app: &AppState, tx: &WriteTx, account: AccountId, way: Way<'_>
         // Whoever has none at hand has lost them.
         Way::Waited | Way::Mail => recovery::forget(tx, account).await?,
     }
-    totp::switch_off(tx, account).await?;
-    devices::forget_all(tx, account).await
+    totp::switch_off(tx, account).await
 }
 
 /// Stops a recovery that somebody else has begun. 404 when there is none.

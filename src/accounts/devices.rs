@@ -4,8 +4,14 @@
 use aws_lc_rs::digest;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::Duration;
-use entity::{ids::AccountId, known_devices};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set, Statement, sea_query::Expr};
+use entity::{
+    ids::{AccountId, LoginId},
+    known_devices, logins,
+};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Set,
+    Statement, sea_query::Expr,
+};
 
 use crate::{app::AppState, db::WriteTx, error::ApiResult};
 
@@ -49,6 +55,39 @@ pub async fn touch(tx: &WriteTx, account: AccountId, hash: &[u8]) -> ApiResult<(
         .col_expr(known_devices::Column::LastUsedAt, Expr::value(tx.now()))
         .filter(known_devices::Column::AccountId.eq(account))
         .filter(known_devices::Column::DeviceHash.eq(hash.to_vec()))
+        .exec(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// When the login began that this device last used, or was first known by. Devices carry no login's name, so that
+/// logins can be forgotten before them; but each was made known, or noted as used, in the instant of a login.
+fn of_login(login: LoginId, account: AccountId) -> Condition {
+    let began = logins::Entity::find()
+        .select_only()
+        .column(logins::Column::CreatedAt)
+        .filter(logins::Column::Id.eq(login))
+        .filter(logins::Column::AccountId.eq(account))
+        .into_query();
+    Condition::any()
+        .add(known_devices::Column::LastUsedAt.in_subquery(began.clone()))
+        .add(known_devices::Column::CreatedAt.in_subquery(began))
+}
+
+/// Forgets the device of a login that its owner ended from elsewhere: it may be in somebody else's hands.
+pub async fn forget_of(tx: &WriteTx, account: AccountId, login: LoginId) -> ApiResult<()> {
+    forget(tx, account, of_login(login, account)).await
+}
+
+/// Forgets every device of an account but that of this login.
+pub async fn forget_others(tx: &WriteTx, account: AccountId, keep: LoginId) -> ApiResult<()> {
+    forget(tx, account, of_login(keep, account).not()).await
+}
+
+async fn forget(tx: &WriteTx, account: AccountId, which: Condition) -> ApiResult<()> {
+    known_devices::Entity::delete_many()
+        .filter(known_devices::Column::AccountId.eq(account))
+        .filter(which)
         .exec(tx.conn())
         .await?;
     Ok(())

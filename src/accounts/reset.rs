@@ -12,8 +12,8 @@ use sea_orm::{
 use secrecy::ExposeSecret;
 
 use super::{
-    Bucket, desk,
-    limits::count_attempts,
+    Bucket, desk, devices,
+    limits::{self, count_attempts},
     logins, queries,
     register::own_key,
     reset_dto::{PasswordReset, PasswordResetRequest},
@@ -181,13 +181,15 @@ pub async fn choose(
         .one(app.db.reader())
         .await?
         .ok_or_else(|| way.invalid())?;
-    check(app, &row, password, way.is_desk()).await?;
+    let email = check(app, &row, password, way.is_desk()).await?;
     let hash = app.passwords.hash(password).await?;
     let writing = logins::anonymous(row.id, row.clinic_id, request_id);
     app.db
         .write(&writing, async |tx| {
             spend(tx, &token, way).await?;
             set_password(tx, row.id, hash, step_up::is_short(password)).await?;
+            // Also the one that is lost; whoever guesses on it is a stranger from now on.
+            devices::forget_all(tx, row.id).await?;
             if way.is_desk() {
                 desk::open(app, tx, row.id, way).await?;
             }
@@ -195,7 +197,9 @@ pub async fn choose(
             logins::end_others(tx, row.id, None, "password_reset").await?;
             mail::enqueue(app, tx, row.id, &Letter::PasswordWasReset { at: tx.now() }).await
         })
-        .await
+        .await?;
+    // The owner comes to the login as a stranger: what others tried at the old password must not shut them out.
+    limits::forget(app, Bucket::Address(&email)).await
 }
 
 /// Uses the token up: of any number of requests at once, one gets on. One that has to wait is good only afterwards.
@@ -227,14 +231,16 @@ pub async fn set_password(tx: &WriteTx, account: AccountId, hash: String, short:
     Ok(())
 }
 
-async fn check(app: &AppState, row: &accounts::Model, password: &str, desk: bool) -> ApiResult<()> {
+/// Returns the account's address.
+async fn check(app: &AppState, row: &accounts::Model, password: &str, desk: bool) -> ApiResult<String> {
     let key = own_key(app, app.db.reader(), row.id, row.kind == "patient").await?;
     let email = key.open_text(queries::email_place(row.id), &row.email_sealed)?;
     let name = queries::display_name(row, &key)?;
     let least = if desk { strength::ALONE } else { step_up::least(row) };
     let mut checks = Checks::default();
     strength::check(&mut checks, "/password", password, &[&email, &name], least);
-    checks.finish()
+    checks.finish()?;
+    Ok(email)
 }
 
 /// Forgets tokens that are too old.

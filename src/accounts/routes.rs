@@ -7,12 +7,13 @@ use secrecy::ExposeSecret;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    AnyLogin, Caller, Issued,
+    AnyLogin, Caller, Issued, devices,
     dto::{Credentials, Device, DeviceList, Jwks, Me, MePatch, RefreshRequest, Registration, TokenPair},
     login, logins, me, register,
 };
 use crate::{
     app::AppState,
+    db::WriteTx,
     error::{ApiError, ApiResult},
     extract::{Network, PathId, ValidJson},
     openapi::Problems,
@@ -130,7 +131,7 @@ async fn list_devices(State(app): State<AppState>, me: Caller) -> ApiResult<Json
     Ok(Json(DeviceList { items }))
 }
 
-/// Log another device out; it stops receiving pushes too.
+/// Log another device out; it stops receiving pushes too, and is a new device when it comes back.
 #[utoipa::path(delete, path = "/auth/devices/{id}", operation_id = "delete_device", tag = "accounts",
     params(("id" = uuid::Uuid, Path)), responses((status = 204, description = "Logged out"), Problems))]
 async fn delete_device(
@@ -144,8 +145,11 @@ async fn delete_device(
         .one(app.db.reader())
         .await?
         .ok_or(ApiError::NotFound)?;
-    let writing = me.writing();
-    app.db.write(&writing, async |tx| logins::revoke(tx, id, "ended_from_other_device").await).await?;
+    let end = async |tx: &WriteTx| {
+        logins::revoke(tx, id, "ended_from_other_device").await?;
+        devices::forget_of(tx, me.account, id).await
+    };
+    app.db.write(&me.writing(), end).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

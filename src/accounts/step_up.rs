@@ -5,7 +5,7 @@ use sea_orm::EntityTrait;
 use secrecy::ExposeSecret;
 
 use super::{
-    Bucket, Caller,
+    Bucket, Caller, devices,
     factor_dto::{PasswordChange, Reauthentication},
     limits, logins, queries, reset, strength,
     totp::{self, Given},
@@ -67,6 +67,7 @@ pub async fn change_password(app: &AppState, me: &Caller, input: PasswordChange)
         .write(&me.writing(), async |tx| {
             reset::set_password(tx, me.account, hash, is_short(password)).await?;
             logins::end_others(tx, me.account, Some(me.login), "password_changed").await?;
+            devices::forget_others(tx, me.account, me.login).await?;
             tx.audit(Event::new("accounts.change_password", me.account, format!("accounts/{}", me.account)));
             mail::enqueue(app, tx, me.account, &Letter::PasswordChanged { at: tx.now() }).await
         })

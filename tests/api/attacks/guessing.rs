@@ -5,7 +5,7 @@ use chrono::Duration;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::harness::{Beside, PASSWORD, Reply, TestApp, both_engines, email};
+use crate::harness::{Beside, PASSWORD, Person, Reply, TestApp, both_engines, email};
 
 both_engines![
     a4_one_code_fifty_times_at_once_logs_in_once,
@@ -18,6 +18,9 @@ both_engines![
     a4_a_stolen_device_secret_opens_nothing_and_is_counted_too,
     a4_refused_logins_are_in_the_chain,
     a4_guesses_beyond_the_limit_of_all_write_nothing,
+    a4_a_device_that_its_owner_ended_is_a_strangers,
+    a4_a_changed_password_leaves_one_device_known,
+    a4_a_reset_password_leaves_no_device_known_and_its_owner_gets_in,
 ];
 
 async fn log_in(app: &TestApp, body: &Value) -> Reply {
@@ -212,4 +215,56 @@ async fn a4_guesses_beyond_the_limit_of_all_write_nothing(app: TestApp) {
         }
         assert_eq!(counts().await, before, "{bucket}");
     }
+}
+
+/// Ana on two devices, each with what it is known by, while strangers guess at her password.
+async fn besieged(app: &TestApp) -> [(Person, Value); 2] {
+    app.patient("ana").await;
+    let mut devices = Vec::new();
+    for _ in 0..2 {
+        app.advance(Duration::seconds(1));
+        let pair = log_in(app, &with("ana", PASSWORD, json!({}))).await.expect(200);
+        devices.push((app.person("ana", &pair), json!({"device_secret": pair["device_secret"]})));
+    }
+    for _ in 0..11 {
+        log_in(app, &with("ana", "wrong harbour copper meadow", json!({}))).await;
+    }
+    devices.try_into().unwrap_or_else(|_| panic!("there are two"))
+}
+
+async fn a4_a_device_that_its_owner_ended_is_a_strangers(app: TestApp) {
+    let [(phone, held), (_, lost)] = besieged(&app).await;
+    let devices = phone.get("/v1/auth/devices").await.expect(200);
+    let latest = devices["items"][0]["id"].as_str().unwrap();
+    phone.delete(&format!("/v1/auth/devices/{latest}")).await.expect(204);
+    log_in(&app, &with("ana", PASSWORD, lost)).await.refused(429, "too_many_attempts");
+    log_in(&app, &with("ana", PASSWORD, held)).await.expect(200);
+}
+
+async fn a4_a_changed_password_leaves_one_device_known(app: TestApp) {
+    let [(phone, held), (_, lost)] = besieged(&app).await;
+    let changed = "lantern orchard granite sparrow";
+    phone.post("/v1/auth/password", &json!({ "password": changed })).await.expect(204);
+    log_in(&app, &with("ana", changed, lost)).await.refused(429, "too_many_attempts");
+    log_in(&app, &with("ana", changed, held)).await.expect(200);
+}
+
+async fn a4_a_reset_password_leaves_no_device_known_and_its_owner_gets_in(app: TestApp) {
+    let [_, (_, lost)] = besieged(&app).await;
+    let (proxy, wrong) = (behind_a_proxy(&app).await, with("ana", "wrong harbour copper meadow", json!({})));
+    // From all the world they use up what there is for her address.
+    let use_up = async |networks: std::ops::Range<usize>| {
+        for network in networks {
+            from(&proxy, network, &wrong).await;
+        }
+    };
+    use_up(0..60).await;
+    assert_eq!(from(&proxy, 61, &with("ana", PASSWORD, json!({}))).await, 429);
+    app.anon().post("/v1/auth/password-reset", &json!({"email": email("ana")})).await.expect(202);
+    let (token, changed) = (crate::recovery::token(&app).await, "lantern orchard granite sparrow");
+    let body = json!({"token": token, "password": changed});
+    app.anon().post("/v1/auth/password-reset/confirm", &body).await.expect(204);
+    assert_eq!(from(&proxy, 62, &with("ana", changed, json!({}))).await, 200, "she is let in once");
+    use_up(100..160).await;
+    assert_eq!(from(&proxy, 63, &with("ana", changed, lost)).await, 429, "it is known no more");
 }
