@@ -30,13 +30,38 @@ pub struct To {
     pub programs: Option<PathBuf>,
 }
 
-/// Takes the plain copy of a SQLite file away, whatever happens.
+/// A file that is not sealed yet, or not whole. It goes whatever happens.
 struct Draft(PathBuf);
+
+/// What SQLite puts beside a file while it works on it.
+const BESIDE: [&str; 3] = ["-journal", "-wal", "-shm"];
+
+impl Draft {
+    /// An empty file that its owner alone can read, in place of what a backup left that was killed.
+    fn begin(path: PathBuf) -> io::Result<(Self, File)> {
+        let draft = Self(path);
+        draft.remove()?;
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft.0)?;
+        Ok((draft, file))
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        for rest in BESIDE.into_iter().chain([""]) {
+            let mut name = self.0.clone().into_os_string();
+            name.push(rest);
+            match fs::remove_file(name) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
 
 impl Drop for Draft {
     fn drop(&mut self) {
         // What cannot be removed is reported by the next backup into this folder.
-        fs::remove_file(&self.0).ok();
+        self.remove().ok();
     }
 }
 
@@ -76,10 +101,9 @@ pub async fn create(app: &AppState, to: To) -> Result<Manifest, BackupError> {
 type Taken = (std::collections::BTreeMap<String, i64>, Vec<KeyRow>, String);
 
 async fn sqlite(app: &AppState, to: &To) -> Result<Taken, BackupError> {
-    let draft = Draft(to.folder.join(".data.db"));
-    if draft.0.exists() {
-        fs::remove_file(&draft.0).map_err(BackupError::file(draft.0.clone()))?;
-    }
+    let place = to.folder.join(".data.db");
+    // SQLite takes a file without a byte as it is, and leaves its mode.
+    let (draft, _) = Draft::begin(place.clone()).map_err(BackupError::file(place))?;
     let path = draft.0.display().to_string();
     let conn = app.db.reader();
     let copy =
@@ -146,10 +170,9 @@ fn seal(
     name: &str,
     write: impl FnOnce(&mut Sealer<File>) -> Result<(), BackupError>,
 ) -> Result<String, BackupError> {
-    let (path, draft) = (folder.join(name), Draft(folder.join(format!(".{name}.part"))));
+    let path = folder.join(name);
     let io = || BackupError::file(path.clone());
-    let file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft.0).map_err(io())?;
+    let (draft, file) = Draft::begin(folder.join(format!(".{name}.part"))).map_err(io())?;
     let mut sealer = Sealer::new(file, &to.passphrase, name).map_err(io())?;
     write(&mut sealer)?;
     let (file, hash) = sealer.finish().map_err(io())?;
@@ -157,4 +180,29 @@ fn seal(
     fs::rename(&draft.0, &path).map_err(io())?;
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(io())?;
     Ok(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_draft_is_its_owners_alone_and_takes_the_place_of_what_was_left() {
+        let folder = std::env::temp_dir().join(format!("afterglow-draft-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let left = [".data.db", ".data.db-journal", ".data.db-wal"];
+        for name in left {
+            fs::write(folder.join(name), "what is not sealed").unwrap();
+            fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0o644)).unwrap();
+        }
+        let (draft, _) = Draft::begin(folder.join(".data.db")).unwrap();
+        let begun = fs::metadata(&draft.0).unwrap();
+        assert_eq!((begun.permissions().mode() & 0o777, begun.len()), (0o600, 0));
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        drop(draft);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+        fs::remove_dir(folder).unwrap();
+    }
 }

@@ -78,7 +78,11 @@ pub async fn make(config: Config, args: BackupArgs) -> Result<(), CliError> {
     };
     let started = start::start(config).await?;
     let folder = to.folder.display().to_string();
-    let manifest = backup::create(&started.app, to).await?;
+    let stop = super::serve::stop_on_signal()?;
+    // Dropped half-way, it takes its drafts away.
+    let made = stop.run_until_cancelled(backup::create(&started.app, to)).await;
+    let manifest =
+        made.ok_or_else(|| CliError::Advice("the backup was stopped; nothing of it can be used".into()))??;
     let rows: i64 = manifest.rows.values().sum();
     println!("backed up {} tables with {rows} rows into {folder}", manifest.rows.len());
     println!("The key files, the passphrase and the ledger of erasures are not in it: keep copies apart.");

@@ -123,7 +123,8 @@ async fn serve_metrics(app: &AppState, stop: &CancellationToken) -> Result<Optio
     })))
 }
 
-fn stop_on_signal() -> Result<CancellationToken, CliError> {
+/// Cancelled by SIGTERM or Ctrl-C.
+pub fn stop_on_signal() -> Result<CancellationToken, CliError> {
     let stop = CancellationToken::new();
     let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let token = stop.clone();

@@ -99,6 +99,18 @@ async fn count(conn: &DatabaseConnection, sql: &str) -> i64 {
     conn.query_one_raw(statement).await.unwrap().unwrap().try_get("", "n").unwrap()
 }
 
+/// A folder with what a backup left that was killed.
+fn left_by_one_that_was_killed(world: &World) -> PathBuf {
+    let out = world.store.folder().join("backup");
+    fs::create_dir_all(&out).unwrap();
+    let of_sqlite = [".data.db", ".data.db-journal", ".data.db-wal"].into_iter();
+    let left = of_sqlite.filter(|_| world.store.engine() == Engine::Sqlite).chain([".data.afterglow.part"]);
+    for name in left {
+        fs::write(out.join(name), "what is not sealed").unwrap();
+    }
+    out
+}
+
 /// Whoever asked for it is erased.
 async fn a_week_passes(world: &World) {
     let (conn, long_ago) = (world.app.db.writer(), chrono::DateTime::UNIX_EPOCH);
@@ -126,7 +138,7 @@ async fn a_backup_comes_back(world: Arc<World>) {
     let (status, before) = ana.post(address, "/v1/checkins", &note).await.unwrap();
     assert_eq!(status, 201);
     ben.post(address, "/v1/checkins", &note).await.unwrap();
-    let (out, keys) = (world.store.folder().join("backup"), world.store.folder().join("backup-keys"));
+    let (out, keys) = (left_by_one_that_was_killed(&world), world.store.folder().join("backup-keys"));
     let words = passphrase(&world, "words", "lantern orchard granite sparrow\n");
     let made = make(&world, &out, &keys, &words);
     assert_eq!(made.code, Some(0), "{made:?}");
