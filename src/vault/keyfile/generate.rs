@@ -129,7 +129,6 @@ pub fn rotate_vapid(file: &Path, in_use: &[String]) -> Result<RotatedVapid, KeyE
 pub(super) fn key_set() -> Result<KeySet, KeyError> {
     Ok(KeySet {
         keks: vec![new_kek()?],
-        older_index_keys: Vec::new(),
         index_key: new_index_key()?,
         token_key: random_secret()?,
         signing: vec![new_signing_key()?],

@@ -35,7 +35,7 @@ pub struct Kek {
 /// A key of the blind indexes.
 #[derive(Clone)]
 pub struct IndexKey {
-    /// Stored beside every index value made with it.
+    /// For people: rows do not name it.
     pub kid: String,
     /// For HMAC-SHA-256.
     pub secret: Zeroizing<[u8; 32]>,
@@ -61,15 +61,12 @@ pub struct VapidKey {
     pub pkcs8: Zeroizing<Vec<u8>>,
 }
 
-/// All keys of an installation. In each list the last key is the one in use; the others open, find or verify what was
-/// made before.
+/// All keys of an installation. In each list the last key is the one in use; the others open or verify what was made
+/// before. Of the index key and the token key there is one: nothing could be found or followed with another.
 #[derive(Clone)]
 pub struct KeySet {
     /// Never empty.
     pub keks: Vec<Kek>,
-    /// Earlier index keys.
-    pub older_index_keys: Vec<IndexKey>,
-    /// The index key in use.
     pub index_key: IndexKey,
     /// For tags that only this server makes: refresh successors, idempotency, audit.
     pub token_key: Zeroizing<[u8; 32]>,
@@ -138,6 +135,15 @@ pub enum KeyError {
         /// `name` or `secret`.
         what: &'static str,
     },
+    /// Addresses are found by one key.
+    #[error(
+        "{setting}: holds more than one [[index]]; addresses are found by one key only. Leave the one that was in use, \
+         the last of them if the server ran with this file"
+    )]
+    SecondIndex {
+        /// The setting the keys belong to.
+        setting: &'static str,
+    },
     /// Made by a development machine for itself.
     #[error("{setting}: these are development keys; make others with `afterglow keys generate --out DIR`")]
     Development {
@@ -177,11 +183,6 @@ impl KeySet {
         &self.index_key
     }
 
-    /// All index keys, the one in use last.
-    pub fn index_keys(&self) -> impl Iterator<Item = &IndexKey> {
-        self.older_index_keys.iter().chain([&self.index_key])
-    }
-
     /// Fresh keys in memory only: for tests and the demo.
     ///
     /// # Errors
@@ -217,7 +218,10 @@ pub fn load(config: &KeysConfig, environment: Environment) -> Result<KeySet, Key
     refuse_repeated(&secrets)?;
 
     let index_key = index_keys.pop().ok_or_else(|| empty(INDEX_FILE))?;
-    Ok(KeySet { keks, older_index_keys: index_keys, index_key, token_key, signing, vapid })
+    if !index_keys.is_empty() {
+        return Err(KeyError::SecondIndex { setting: INDEX_FILE });
+    }
+    Ok(KeySet { keks, index_key, token_key, signing, vapid })
 }
 
 /// Reads the key-encryption keys of a file, for a server that already runs.

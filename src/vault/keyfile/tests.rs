@@ -296,10 +296,17 @@ fn keks_can_come_from_a_variable() {
 #[test]
 fn keys_in_memory_are_whole() {
     let keys = KeySet::generate().unwrap();
-    assert_eq!(
-        (keys.keks.len(), keys.signing.len(), keys.vapid.len(), keys.index_keys().count()),
-        (1, 1, 1, 1)
-    );
+    assert_eq!((keys.keks.len(), keys.signing.len(), keys.vapid.len()), (1, 1, 1));
+}
+
+#[test]
+fn a_second_index_key_is_refused_because_nothing_would_be_found_with_it() {
+    let folder = Folder::with_keys(Environment::Production);
+    let other = format::entry("index", "index-2", "secret", &random_secret().unwrap()[..]);
+    folder.edit("index.toml", |text| text + &other);
+    let refusal = folder.refusal();
+    assert!(refusal.starts_with("keys.index_key_file: holds more than one [[index]]"), "{refusal}");
+    assert!(refusal.contains("Leave the one that was in use"), "{refusal}");
 }
 
 #[test]
