@@ -61,7 +61,7 @@ pub async fn login(app: &AppState, input: Credentials, network: &str, request_id
         .write(&writing, async |tx| {
             let issued = admit(app, tx, account, &input, device.as_deref()).await?;
             match rehashed {
-                Some(hash) if issued.is_some() => rehash(tx, account.id, hash).await?,
+                Some(hash) if issued.is_some() => rehash(tx, account, hash).await?,
                 _ => {}
             }
             Ok(issued)
@@ -171,10 +171,12 @@ async fn refuse(app: &AppState, account: Option<AccountId>, request_id: &str, er
     noted.err().unwrap_or(error)
 }
 
-async fn rehash(tx: &WriteTx, id: AccountId, hash: String) -> ApiResult<()> {
+/// Only while the hash is the one that was checked: a password that was changed meanwhile must not come back.
+async fn rehash(tx: &WriteTx, account: &accounts::Model, hash: String) -> ApiResult<()> {
     accounts::Entity::update_many()
         .col_expr(accounts::Column::PasswordHash, Expr::value(hash))
-        .filter(accounts::Column::Id.eq(id))
+        .filter(accounts::Column::Id.eq(account.id))
+        .filter(accounts::Column::PasswordHash.eq(&account.password_hash))
         .exec(tx.conn())
         .await?;
     Ok(())

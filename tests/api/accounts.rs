@@ -20,6 +20,7 @@ both_engines![
     an_empty_change_changes_nothing,
     a_staff_login_ends_after_half_an_hour_without_use,
     a_hash_of_older_parameters_is_renewed_at_login,
+    a_renewed_hash_brings_no_old_password_back,
     signing_keys_are_public_and_verify_tokens,
 ];
 
@@ -256,6 +257,30 @@ async fn a_hash_of_older_parameters_is_renewed_at_login(app: TestApp) {
     app.log_in("ana").await;
     assert!(stored().await.starts_with("$argon2id$v=19$m=16,t=1,p=1$"));
     app.log_in("ana").await;
+}
+
+async fn a_renewed_hash_brings_no_old_password_back(app: TestApp) {
+    let ana = app.patient("ana").await;
+    let set = async |hash: &str| {
+        let sql = "UPDATE accounts SET password_hash = $1 WHERE id = $2";
+        app.execute(sql, vec![hash.into(), ana.id.into()]).await;
+    };
+    // Slow enough to be overtaken while it is checked.
+    let slow =
+        afterglow::accounts::Hashing { memory_kib: 65_536, iterations: 24, parallelism: 1, concurrency: 1 };
+    let slow = afterglow::accounts::Passwords::new(slow, app.state.random.clone()).unwrap();
+    set(&slow.hash(PASSWORD).await.unwrap()).await;
+    let changed = app.state.passwords.hash("lantern orchard granite sparrow").await.unwrap();
+    let mut late = tokio::spawn({
+        let app = app.clone();
+        async move { login(&app, &email("ana"), PASSWORD).await.status.as_u16() }
+    });
+    let early = tokio::time::timeout(std::time::Duration::from_millis(300), &mut late).await;
+    assert!(early.is_err(), "nothing could overtake it");
+    set(&changed).await;
+    late.await.unwrap();
+    let rows = app.query("SELECT password_hash FROM accounts WHERE id = $1", vec![ana.id.into()]).await;
+    assert_eq!(rows[0].try_get::<String>("", "password_hash").unwrap(), changed);
 }
 
 async fn signing_keys_are_public_and_verify_tokens(app: TestApp) {
