@@ -39,14 +39,33 @@ pub async fn register(
 ) -> ApiResult<Issued> {
     count_attempt(app, Bucket::Network(network)).await?;
     let invitation = invitation(app, app.db.reader(), &input.invitation_code).await?;
+    claim_attempt(app, &invitation).await?;
+    let registered = attempt(app, input, &invitation, request_id).await;
+    if registered.is_err() {
+        // It tried no address out.
+        give_back(app, &invitation).await?;
+    }
+    registered?.ok_or_else(taken)
+}
+
+async fn attempt(
+    app: &AppState,
+    input: Registration,
+    invitation: &invitations::Model,
+    request_id: &str,
+) -> ApiResult<Option<Issued>> {
     let hash = app.passwords.hash(input.password.expose_secret()).await?;
     let id = AccountId(app.random.uuid_v7(app.clock.now()));
     let writing = logins::anonymous(id, invitation.clinic_id, request_id);
-    let issued = app.db.write(&writing, async |tx| join(app, tx, id, &invitation, input, hash).await).await?;
-    match issued {
-        Some(issued) => Ok(issued),
-        None => Err(taken(app, &invitation).await?),
-    }
+    app.db.write(&writing, async |tx| join(app, tx, id, invitation, input, hash).await).await
+}
+
+fn invalid() -> ApiError {
+    ApiError::invalid_field(
+        "/invitation_code",
+        "invitation_invalid",
+        "is not a valid invitation; check it for typing mistakes or ask your clinic for a new one",
+    )
 }
 
 /// An invitation that can still be used, by its code; 422 otherwise.
@@ -55,13 +74,6 @@ pub async fn invitation(
     conn: &impl ConnectionTrait,
     typed: &str,
 ) -> ApiResult<invitations::Model> {
-    let invalid = || {
-        ApiError::invalid_field(
-            "/invitation_code",
-            "invitation_invalid",
-            "is not a valid invitation; check it for typing mistakes or ask your clinic for a new one",
-        )
-    };
     let code = InvitationCode::read(typed).ok_or_else(invalid)?;
     invitations::Entity::find()
         .filter(invitations::Column::CodeHash.eq(code::hash(&app.limits_mac, &code)))
@@ -143,15 +155,31 @@ pub async fn take(tx: &WriteTx, invitation: &invitations::Model, by: AccountId) 
     ))
 }
 
-/// Counts the attempt against the code, so that nobody with a valid code can try out addresses.
-async fn taken(app: &AppState, invitation: &invitations::Model) -> ApiResult<ApiError> {
-    invitations::Entity::update_many()
+/// Counts the attempt against the code, so that nobody with a valid code can try out addresses. Before anything is
+/// tried: of any number at once no more than the code allows get on.
+async fn claim_attempt(app: &AppState, invitation: &invitations::Model) -> ApiResult<()> {
+    let claimed = invitations::Entity::update_many()
         .col_expr(invitations::Column::Attempts, Expr::col(invitations::Column::Attempts).add(1))
         .filter(invitations::Column::Id.eq(invitation.id))
+        .filter(invitations::Column::Attempts.lt(ATTEMPTS))
         .exec(app.db.writer())
         .await?;
-    Ok(ApiError::conflict(
+    if claimed.rows_affected == 1 { Ok(()) } else { Err(invalid()) }
+}
+
+async fn give_back(app: &AppState, invitation: &invitations::Model) -> ApiResult<()> {
+    invitations::Entity::update_many()
+        .col_expr(invitations::Column::Attempts, Expr::col(invitations::Column::Attempts).sub(1))
+        .filter(invitations::Column::Id.eq(invitation.id))
+        .filter(invitations::Column::Attempts.gt(0))
+        .exec(app.db.writer())
+        .await?;
+    Ok(())
+}
+
+fn taken() -> ApiError {
+    ApiError::conflict(
         "registration_refused",
         "No account could be made with these details. If you already have one, log in.",
-    ))
+    )
 }

@@ -21,6 +21,7 @@ both_engines![
     a_staff_login_ends_after_half_an_hour_without_use,
     a_hash_of_older_parameters_is_renewed_at_login,
     a_renewed_hash_brings_no_old_password_back,
+    of_many_at_once_with_one_code_five_try_an_address,
     signing_keys_are_public_and_verify_tokens,
 ];
 
@@ -281,6 +282,22 @@ async fn a_renewed_hash_brings_no_old_password_back(app: TestApp) {
     late.await.unwrap();
     let rows = app.query("SELECT password_hash FROM accounts WHERE id = $1", vec![ana.id.into()]).await;
     assert_eq!(rows[0].try_get::<String>("", "password_hash").unwrap(), changed);
+}
+
+async fn of_many_at_once_with_one_code_five_try_an_address(app: TestApp) {
+    let (_, bo) = (app.patient("ana").await, app.therapist("bo").await);
+    let code = app.invite(&bo, &json!({"kind": "patient"})).await;
+    let asked = (0..20).map(|_| {
+        let (app, body) = (app.clone(), registration(&code, "ana"));
+        tokio::spawn(async move { app.anon().post("/v1/auth/register", &body).await.status.as_u16() })
+    });
+    let answers: Vec<u16> =
+        futures_util::future::join_all(asked).await.into_iter().map(Result::unwrap).collect();
+    let told = answers.iter().filter(|status| **status == 409).count();
+    assert_eq!((told, answers.iter().filter(|status| **status == 422).count()), (5, 15), "{answers:?}");
+    // Whoever finds the address free uses the code up, and what is our fault costs no attempt.
+    let fresh = app.invite(&bo, &json!({"kind": "patient"})).await;
+    app.anon().post("/v1/auth/register", &registration(&fresh, "ben")).await.expect(201);
 }
 
 async fn signing_keys_are_public_and_verify_tokens(app: TestApp) {
