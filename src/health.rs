@@ -51,13 +51,13 @@ async fn get_readiness(State(app): State<AppState>) -> ApiResult<Json<Health>> {
     })
 }
 
-/// `/openapi.json` and `/docs`, with no file from elsewhere.
+/// `/openapi.json` and `/docs`, with no file from elsewhere. A token that somebody tries there is not kept by the browser.
 pub fn documents(document: OpenApi) -> Router<AppState> {
     let text = document.to_json().unwrap_or_default();
     let json = get(move || {
         let text = text.clone();
         async move { (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], text).into_response() }
     });
-    let ui = SwaggerUi::new("/docs").config(Config::new(["/openapi.json"]).persist_authorization(true));
+    let ui = SwaggerUi::new("/docs").config(Config::new(["/openapi.json"]));
     Router::new().route("/openapi.json", json).merge(ui)
 }

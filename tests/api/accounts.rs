@@ -23,6 +23,7 @@ both_engines![
     a_renewed_hash_brings_no_old_password_back,
     of_many_at_once_with_one_code_five_try_an_address,
     signing_keys_are_public_and_verify_tokens,
+    the_page_to_try_the_api_on_keeps_no_token,
 ];
 
 async fn login(app: &TestApp, email: &str, password: &str) -> crate::harness::Reply {
@@ -316,4 +317,11 @@ async fn signing_keys_are_public_and_verify_tokens(app: TestApp) {
     let claims = jsonwebtoken::decode::<Value>(&token, &decoding, &validation).unwrap().claims;
     assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 600);
     assert!(claims.get("role").is_none() && claims.get("email").is_none());
+}
+
+async fn the_page_to_try_the_api_on_keeps_no_token(app: TestApp) {
+    let reply = app.anon().get("/docs/swagger-initializer.js").await;
+    let script = String::from_utf8(reply.body.to_vec()).unwrap();
+    assert!(script.contains("/openapi.json"), "{script}");
+    assert!(!script.contains("\"persistAuthorization\": true"), "{script}");
 }
