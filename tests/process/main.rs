@@ -23,6 +23,7 @@ mod year;
 
 mod around;
 mod asked_again;
+mod audit;
 mod batches;
 mod changed;
 mod claims;
@@ -36,6 +37,7 @@ mod outages;
 mod points;
 mod putting_off;
 mod races;
+mod repeated;
 mod replicas;
 mod restored;
 mod rotation;
