@@ -106,7 +106,7 @@ pub fn housekeeping_options(url: &str) -> ConnectOptions {
 }
 
 const SHORTLY: &str =
-    "SELECT set_config('lock_timeout', '500ms', false), set_config('statement_timeout', '20s', false)";
+    "SELECT set_config('lock_timeout', '500ms', false), set_config('statement_timeout', '5s', false)";
 
 /// How PostgreSQL is to plan for us: a page that is looked up costs hardly more than the next one, because what is in
 /// use is in memory; otherwise it reads whole tables for a batch of a few hundred rows. No statement of ours is worth

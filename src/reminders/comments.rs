@@ -14,7 +14,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::{
-    COMMENT,
+    COMMENT, RECORD,
     planner::row_of,
     rules::{
         localtime::Zone,
@@ -150,7 +150,7 @@ pub async fn withdraw_from(tx: &WriteTx, patient: PatientId, member: AccountId) 
 
 /// Takes back what was not sent yet to a member who treats nobody any more.
 pub async fn withdraw_from_stopped(tx: &WriteTx, member: AccountId) -> ApiResult<()> {
-    let which = Column::RecipientId.eq(member).and(Column::OriginKind.is_in([ALERT, COMMENT]));
+    let which = Column::RecipientId.eq(member).and(Column::OriginKind.is_in([ALERT, COMMENT, RECORD]));
     cancel(tx, which, Reason::CareEnded).await
 }
 

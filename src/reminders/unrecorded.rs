@@ -14,20 +14,25 @@ use super::{
     planner::row_of,
     rules::{policy::Reason, session::RECORD_EXPECTED_WITHIN},
 };
-use crate::{app::AppState, db::WriteTx, error::ApiResult};
+use crate::{accounts::treats, app::AppState, db::WriteTx, error::ApiResult};
 
 /// Older ones are not asked for any more; the roster still shows them.
 const ASKED_WITHIN: Duration = Duration::days(14);
 
 /// Sessions whose end has long passed, whose therapist still has the patient in care and was not asked since.
-const UNRECORDED: &str = "SELECT s.patient_id, s.id, s.ends_at, s.member_id, m.zone, a.clinic_id FROM sessions s \
+fn statement() -> String {
+    format!(
+        "SELECT s.patient_id, s.id, s.ends_at, s.member_id, m.zone, a.clinic_id FROM sessions s \
      JOIN accounts a ON a.id = s.patient_id AND a.state = 'active' \
-     JOIN accounts m ON m.id = s.member_id AND m.state = 'active' \
+     JOIN accounts m ON m.id = s.member_id AND m.state = 'active' AND {} \
      WHERE s.patient_id > $1 AND s.patient_id <= $2 AND s.state IN ('planned','started') \
      AND s.ends_at > $3 AND s.ends_at <= $4 AND EXISTS (SELECT 1 FROM care_relations r \
      WHERE r.patient_id = s.patient_id AND r.member_id = s.member_id AND r.ended_at IS NULL) \
      AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.recipient_id = s.member_id AND n.origin_id = s.id \
-     AND n.origin_kind = 'record' AND n.due_at >= s.ends_at)";
+     AND n.origin_kind = 'record' AND n.due_at >= s.ends_at)",
+        treats("m")
+    )
+}
 
 /// One session without a record, and whom to ask.
 #[derive(FromQueryResult)]
@@ -45,7 +50,7 @@ pub async fn unrecorded(app: &AppState, after: Uuid, last: Uuid) -> ApiResult<Ve
     let (conn, now) = (app.db.reader(), app.clock.now());
     let values =
         [after.into(), last.into(), (now - ASKED_WITHIN).into(), (now - RECORD_EXPECTED_WITHIN).into()];
-    let statement = Statement::from_sql_and_values(conn.get_database_backend(), UNRECORDED, values);
+    let statement = Statement::from_sql_and_values(conn.get_database_backend(), statement(), values);
     Ok(Unrecorded::find_by_statement(statement).all(conn).await?)
 }
 

@@ -6,7 +6,6 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
-#[expect(dead_code, reason = "shared with the tests of the process, which restart a database of their own")]
 mod harness;
 
 mod accounts;

@@ -16,7 +16,10 @@ use chrono::Duration;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::{Beside, Person, TestApp, both_engines, id_of};
+use crate::{
+    authz::{receipt, subscription},
+    harness::{Beside, Person, TestApp, both_engines, id_of},
+};
 
 both_engines!(
     n1_hostile_endpoints_are_422_and_leave_nothing_behind,
@@ -25,6 +28,7 @@ both_engines!(
     apple_and_google_get_a_test_push_and_say_who_is_gone,
     twenty_devices_are_enough_and_those_that_are_gone_do_not_count,
     a_host_taken_off_the_list_is_not_sent_to,
+    receipts_are_only_taken_from_whoever_got_the_push,
     guessed_receipts_are_counted,
 );
 
@@ -292,6 +296,56 @@ async fn a_host_taken_off_the_list_is_not_sent_to(app: TestApp) {
     let id = id_of(&post(&before, &ana, SUBSCRIPTIONS, &body).await.expect(201));
     let outcome = ana.post(&format!("{SUBSCRIPTIONS}/{id}/test"), &json!({})).await.expect(200);
     assert_eq!(outcome, json!({"outcome": "refused"}), "nobody was even asked");
+}
+
+async fn receipts_are_only_taken_from_whoever_got_the_push(app: TestApp) {
+    let ana = app.patient("ana").await;
+    let rule = json!({"category": "mindfulness", "schedule": {"kind": "daily", "time": "20:00"}});
+    ana.post("/v1/reminders", &rule).await.expect(201);
+    let id = id_of(&ana.get("/v1/notifications").await.expect(200)["items"][0]);
+    let mut devices = Vec::new();
+    for name in ["phone", "laptop"] {
+        let endpoint = format!("https://fcm.googleapis.com/fcm/send/{name}");
+        let device = subscription(&endpoint);
+        devices.push(id_of(&ana.post("/v1/push/subscriptions", &device).await.expect(201)));
+    }
+    let token = receipt(&app, &ana, &id, &devices[0]);
+    let ben = app.patient("ben").await;
+    let crossed = receipt(&app, &ben, &id, &devices[0]);
+    let report = |token: String, event: &'static str| {
+        let app = app.clone();
+        async move { app.anon().post("/v1/push/receipts", &json!({"token": token, "event": event})).await }
+    };
+    let mut forged = token.clone();
+    forged.replace_range(60..61, if token[60..].starts_with('A') { "B" } else { "A" });
+    for wrong in
+        [forged, String::new(), "x".into(), "A".repeat(86), token[..85].to_owned(), format!("{token}=")]
+    {
+        report(wrong, "opened").await.invalid("/token");
+    }
+    report(crossed, "opened").await.refused(404, "not_found");
+    report(token.clone(), "eaten").await.invalid("/event");
+    assert!(ana.get("/v1/notifications").await.expect(200)["items"][0].get("opened_at").is_none());
+    report(token.clone(), "shown").await.expect(204);
+    report(token.clone(), "opened").await.expect(204);
+    report(token, "opened").await.expect(204);
+    assert!(ana.get("/v1/notifications").await.expect(200)["items"][0]["opened_at"].is_string());
+    // Each device tells for itself alone.
+    let shown = async || {
+        let mine = ana.get("/v1/push/subscriptions").await.expect(200);
+        let at = |id: &String| {
+            let one = mine["items"].as_array().unwrap().iter().find(|one| id_of(one) == **id);
+            one.unwrap().get("last_shown_at").cloned()
+        };
+        [at(&devices[0]), at(&devices[1])]
+    };
+    let first = shown().await;
+    assert!(first[0].is_some() && first[1].is_none(), "{first:?}");
+    app.advance(Duration::minutes(5));
+    report(receipt(&app, &ana, &id, &devices[1]), "shown").await.expect(204);
+    let second = shown().await;
+    assert_eq!(second[0], first[0]);
+    assert!(second[1].is_some() && second[1] != first[0], "{second:?}");
 }
 
 async fn guessed_receipts_are_counted(app: TestApp) {

@@ -17,7 +17,6 @@ both_engines![
     a_patient_who_moves_is_reminded_at_the_same_wall_clock_time,
     the_ledger_speaks_the_patients_own_words,
     marks_are_noted_once_and_by_their_owner,
-    receipts_are_only_taken_from_whoever_got_the_push,
 ];
 
 fn at(text: &str) -> DateTime<Utc> {
@@ -365,53 +364,4 @@ async fn marks_are_noted_once_and_by_their_owner(app: TestApp) {
         ana.post(&path, &json!({})).await.expect(204);
         assert_eq!(ana.get("/v1/notifications").await.expect(200)["items"][0][field], first);
     }
-}
-
-async fn receipts_are_only_taken_from_whoever_got_the_push(app: TestApp) {
-    let ana = app.patient("ana").await;
-    set(&ana, json!({"kind": "daily", "time": "20:00"})).await;
-    let id = id_of(&ana.get("/v1/notifications").await.expect(200)["items"][0]);
-    let mut devices = Vec::new();
-    for name in ["phone", "laptop"] {
-        let endpoint = format!("https://fcm.googleapis.com/fcm/send/{name}");
-        let device = crate::authz::subscription(&endpoint);
-        devices.push(id_of(&ana.post("/v1/push/subscriptions", &device).await.expect(201)));
-    }
-    let token = crate::authz::receipt(&app, &ana, &id, &devices[0]);
-    let ben = app.patient("ben").await;
-    let crossed = crate::authz::receipt(&app, &ben, &id, &devices[0]);
-    let report = |token: String, event: &'static str| {
-        let app = app.clone();
-        async move { app.anon().post("/v1/push/receipts", &json!({"token": token, "event": event})).await }
-    };
-    let mut forged = token.clone();
-    forged.replace_range(60..61, if token[60..].starts_with('A') { "B" } else { "A" });
-    for wrong in
-        [forged, String::new(), "x".into(), "A".repeat(86), token[..85].to_owned(), format!("{token}=")]
-    {
-        report(wrong, "opened").await.invalid("/token");
-    }
-    report(crossed, "opened").await.refused(404, "not_found");
-    report(token.clone(), "eaten").await.invalid("/event");
-    assert!(ana.get("/v1/notifications").await.expect(200)["items"][0].get("opened_at").is_none());
-    report(token.clone(), "shown").await.expect(204);
-    report(token.clone(), "opened").await.expect(204);
-    report(token, "opened").await.expect(204);
-    assert!(ana.get("/v1/notifications").await.expect(200)["items"][0]["opened_at"].is_string());
-    // Each device tells for itself alone.
-    let shown = async || {
-        let mine = ana.get("/v1/push/subscriptions").await.expect(200);
-        let at = |id: &String| {
-            let one = mine["items"].as_array().unwrap().iter().find(|one| id_of(one) == **id);
-            one.unwrap().get("last_shown_at").cloned()
-        };
-        [at(&devices[0]), at(&devices[1])]
-    };
-    let first = shown().await;
-    assert!(first[0].is_some() && first[1].is_none(), "{first:?}");
-    app.advance(Duration::minutes(5));
-    report(crate::authz::receipt(&app, &ana, &id, &devices[1]), "shown").await.expect(204);
-    let second = shown().await;
-    assert_eq!(second[0], first[0]);
-    assert!(second[1].is_some() && second[1] != first[0], "{second:?}");
 }
