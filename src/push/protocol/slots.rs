@@ -233,14 +233,16 @@ mod tests {
     async fn nobody_queues_for_long_at_an_origin_that_is_slow() {
         let slots = Arc::new(OriginSlots::new(1));
         let queue = (0..16).map(|_| async {
-            let slot = enter(&slots, ONE).await?;
-            look().await;
-            Some(drop(slot))
+            let slot = enter(&slots, ONE).await;
+            if slot.is_some() {
+                look().await;
+            }
+            slot.is_some()
         });
         // Each gives its place back soon, so that the origin never stands still; all of them would take four seconds.
         let entered = futures_util::future::join_all(queue).await;
-        assert!(entered.first().is_some_and(Option::is_some));
-        assert!(entered.last().is_some_and(Option::is_none), "it waited for its turn");
+        assert!(entered[0]);
+        assert!(!entered[15], "it waited for its turn");
     }
 
     #[tokio::test]
