@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{
     child::eventually,
     harness::{TestApp, both_engines},
-    practice::{Gate, Practice, end, local, past_the_lease, register},
+    practice::{Gate, Overslept, Practice, end, local, register},
 };
 
 both_engines![
@@ -41,14 +41,7 @@ async fn a_late_record_leaves_alone_what_another_worker_holds(app: TestApp) {
     let phone = register(&practice.ana, &gate.device(&practice.push)).await;
     let rule = practice.daily(&practice.ana, "14:00").await;
     practice.at("2026-11-22T14:00");
-    let sleepy = app.beside().await.state;
-    let overslept = sleepy.clone();
-    let sleeping = tokio::spawn(async move { scheduler::tick(&overslept).await.unwrap() });
-    let slow = gate.next().await;
-    app.advance(past_the_lease(&app));
-    let state = app.state.clone();
-    let other = tokio::spawn(async move { scheduler::tick(&state).await.unwrap() });
-    let fast = gate.next().await;
+    let Overslept { sleepy, sleeping, slow, other, fast } = Overslept::at(&mut gate, &app).await;
     // The first one says that the device is gone while the second still waits for its answer.
     slow.answer(410);
     assert_eq!(sleeping.await.unwrap().suppressed, 0, "it was no longer its to end");

@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use afterglow::{
+    app::AppState,
     demo::receiver::{DeviceSubscription, PushReceiver, Received, Scripted},
     reminders::rules::localtime::Zone,
     scheduler::{self, TickReport},
@@ -20,7 +21,7 @@ use serde_json::{Value, json};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot},
-    task::AbortHandle,
+    task::{AbortHandle, JoinHandle},
 };
 use uuid::Uuid;
 
@@ -223,6 +224,29 @@ impl Gate {
     /// The next request that arrives.
     pub async fn next(&mut self) -> Waiting {
         within(self.waiting.recv()).await.unwrap()
+    }
+}
+
+/// Two workers at one push: the first overslept its lease, and the second holds it now. Both wait for their answers.
+pub struct Overslept {
+    pub sleepy: AppState,
+    pub sleeping: JoinHandle<TickReport>,
+    pub slow: Waiting,
+    pub other: JoinHandle<TickReport>,
+    pub fast: Waiting,
+}
+
+impl Overslept {
+    /// What is due now must be one push, to a device behind the gate.
+    pub async fn at(gate: &mut Gate, app: &TestApp) -> Self {
+        let tick = |state: AppState| tokio::spawn(async move { scheduler::tick(&state).await.unwrap() });
+        let sleepy = app.beside().await.state;
+        let sleeping = tick(sleepy.clone());
+        let slow = gate.next().await;
+        app.advance(past_the_lease(app));
+        let other = tick(app.state.clone());
+        let fast = gate.next().await;
+        Self { sleepy, sleeping, slow, other, fast }
     }
 }
 

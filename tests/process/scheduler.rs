@@ -8,7 +8,9 @@ use chrono::Duration;
 
 use crate::{
     harness::{TestApp, both_engines},
-    practice::{Gate, Practice, end, flaws, local, nothing_of, past_the_lease, register, status, topic},
+    practice::{
+        Gate, Overslept, Practice, end, flaws, local, nothing_of, past_the_lease, register, status, topic,
+    },
 };
 
 both_engines![
@@ -265,14 +267,7 @@ async fn a_worker_that_overslept_its_lease_changes_nothing(app: TestApp) {
     let phone = register(&practice.ana, &device).await;
     let rule = practice.daily(&practice.ana, "14:00").await;
     practice.at("2026-11-22T14:00");
-    let sleepy = app.beside().await.state;
-    let overslept = sleepy.clone();
-    let sleeping = tokio::spawn(async move { scheduler::tick(&overslept).await.unwrap() });
-    let slow = gate.next().await;
-    app.advance(past_the_lease(&app));
-    let state = app.state.clone();
-    let other = tokio::spawn(async move { scheduler::tick(&state).await.unwrap() });
-    let fast = gate.next().await;
+    let Overslept { sleepy, sleeping, slow, other, fast } = Overslept::at(&mut gate, &app).await;
     assert_eq!(fast.topic, slow.topic, "push service and phone collapse the two");
     fast.answer(201);
     assert_eq!(other.await.unwrap().accepted, 1);
