@@ -48,17 +48,20 @@ const UNANSWERED: &str = "SELECT DISTINCT r.patient_id, a.clinic_id FROM reminde
      WHERE r.patient_id > $2 AND r.patient_id <= $3 AND r.active AND r.rested_at IS NULL AND r.unanswered >= $1 \
      AND a.state = 'active'";
 
-/// Puts rules to rest, plans what is missing and asks for missing records, for the accounts after `after` up to and with `last`. Returns how many
-/// patients were planned anew.
+/// Puts rules to rest, plans what is missing and asks for missing records, for the accounts after `after` up to and with
+/// `last`. Returns how many patients were planned anew.
 pub async fn sweep_between(app: &AppState, after: Uuid, last: Uuid) -> ApiResult<usize> {
     let of = |first: Value| vec![first, after.into(), last.into()];
     let resting = patients(app, UNANSWERED, of(RESTS_AFTER.into())).await?;
-    one_by_one(app, &resting, rest).await?;
+    for (patient, clinic) in &resting {
+        let writing = writing(*patient, *clinic);
+        pass_over(app.db.write(&writing, async |tx| rest(tx, *patient).await).await)?;
+    }
     let unplanned = patients(app, UNPLANNED, of(Purpose::Reminders.as_str().into())).await?;
     replan(app, &unplanned).await?;
     for session in unrecorded(app, after, last).await? {
         let writing = writing(session.patient_id, session.clinic_id);
-        app.db.write(&writing, async |tx| ask(tx, &session).await).await?;
+        pass_over(app.db.write(&writing, async |tx| ask(tx, &session).await).await)?;
     }
     Ok(resting.len() + unplanned.len())
 }
@@ -90,23 +93,22 @@ fn writing(patient: PatientId, clinic: ClinicId) -> Writing<'static> {
 }
 
 async fn replan(app: &AppState, patients: &[(PatientId, ClinicId)]) -> ApiResult<()> {
-    one_by_one(app, patients, replan_patient).await
-}
-
-/// Does the same for each patient. One who cannot be planned holds up nobody else, but a database that is away does.
-async fn one_by_one(
-    app: &AppState,
-    patients: &[(PatientId, ClinicId)],
-    work: impl AsyncFn(&WriteTx, PatientId) -> ApiResult<()>,
-) -> ApiResult<()> {
     for (patient, clinic) in patients {
-        match app.db.write(&writing(*patient, *clinic), async |tx| work(tx, *patient).await).await {
-            Err(error @ ApiError::Unavailable { .. }) => return Err(error),
-            Err(error) => tracing::error!(?error, "a patient could not be planned anew"),
-            Ok(()) => {}
-        }
+        let writing = writing(*patient, *clinic);
+        pass_over(app.db.write(&writing, async |tx| replan_patient(tx, *patient).await).await)?;
     }
     Ok(())
+}
+
+/// What goes wrong with one patient holds up nobody else, unless it is that the database is away.
+fn pass_over(done: ApiResult<()>) -> ApiResult<()> {
+    match done {
+        Err(error) if !matches!(error, ApiError::Unavailable { .. }) => {
+            tracing::error!(%error, "a patient could not be looked after");
+            Ok(())
+        }
+        done => done,
+    }
 }
 
 /// Puts the rules to rest that nobody reacts to; the app asks once whether they shall go on. The cheap count of the

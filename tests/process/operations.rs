@@ -13,6 +13,7 @@ both_engines![
     the_watchdog_tells_waiting_from_stuck,
     a_notification_is_explained_without_a_word_of_the_patients,
     what_is_over_is_forgotten_when_it_is_old_and_not_before,
+    a_patient_who_cannot_be_planned_holds_up_nobody_else,
 ];
 
 async fn the_watchdog_tells_waiting_from_stuck(app: TestApp) {
@@ -86,4 +87,17 @@ async fn what_is_over_is_forgotten_when_it_is_old_and_not_before(app: TestApp) {
     assert_eq!(scheduler::forget_old(&app.state).await.unwrap(), 0);
     let rows = practice.rows_of(&practice.ana, rule).await;
     assert_eq!(rows.iter().map(|row| row.state.as_str()).collect::<Vec<_>>(), ["planned"]);
+}
+
+async fn a_patient_who_cannot_be_planned_holds_up_nobody_else(app: TestApp) {
+    let practice = Practice::open(&app).await;
+    let eva = app.patient_of(&practice.bo, "eva").await;
+    for patient in [&practice.ana, &eva] {
+        practice.daily(patient, "14:00").await;
+    }
+    app.execute("DELETE FROM notifications", vec![]).await;
+    let broken = "UPDATE reminders SET recurrence = 'no rule' WHERE patient_id = $1";
+    app.execute(broken, vec![practice.ana.id.into()]).await;
+    scheduler::sweep(&app.state).await.unwrap();
+    assert_eq!(practice.rows(&eva).await.len(), 1);
 }
