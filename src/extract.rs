@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    error::Error,
     net::{Ipv4Addr, SocketAddr},
 };
 
@@ -12,11 +13,13 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
+use tower_http::timeout::TimeoutError;
 use uuid::Uuid;
 
 use crate::{
-    app::AppState,
+    app::{AppState, JOURNAL_BODY_LIMIT},
     error::{ApiError, ApiResult, FieldError},
+    etag,
     http::network::client_network,
     idempotency::Replay,
     telemetry::RequestId,
@@ -64,18 +67,42 @@ async fn body(request: Request, state: &AppState) -> ApiResult<(Parts, Bytes)> {
             "Send the body as application/json.",
         ));
     }
+    // Nobody waits for what no operation takes.
+    let announced =
+        parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: usize| length > JOURNAL_BODY_LIMIT) {
+        return Err(too_large());
+    }
     let request = Request::from_parts(parts.clone(), body);
     let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => ApiError::refused(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body_too_large",
-            "The body is larger than this operation accepts.",
-        ),
-        _ => {
-            ApiError::bad_request("unreadable_body", "The body ended before it was complete. Send it again.")
-        }
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+        _ => cut_short(&rejection),
     })?;
     Ok((parts, bytes))
+}
+
+fn too_large() -> ApiError {
+    ApiError::refused(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "body_too_large",
+        "The body is larger than this operation accepts.",
+    )
+}
+
+/// What is said of a body that did not come whole: 408 when it stood still, else 400.
+pub fn cut_short(error: &(dyn Error + 'static)) -> ApiError {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.is::<TimeoutError>() {
+            return ApiError::refused(
+                StatusCode::REQUEST_TIMEOUT,
+                "timeout",
+                "The request took too long to arrive or to be answered. Try again.",
+            );
+        }
+        cause = error.source();
+    }
+    ApiError::bad_request("unreadable_body", "The body ended before it was complete. Send it again.")
 }
 
 fn replay(parts: &Parts, body: &[u8], state: &AppState) -> ApiResult<Option<Replay>> {
@@ -299,17 +326,13 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
                 "Send the ETag of the version you read in If-Match, so that nobody's change is lost.",
             ));
         };
-        text.strip_prefix('"')
-            .and_then(|rest| rest.strip_suffix('"'))
-            .and_then(|version| version.parse().ok())
-            .map(Self)
-            .ok_or_else(|| {
-                ApiError::invalid_field(
-                    "header/If-Match",
-                    "invalid_etag",
-                    "must be one strong ETag as this server sent it, such as \"3\"",
-                )
-            })
+        etag::version(text).map(Self).ok_or_else(|| {
+            ApiError::invalid_field(
+                "header/If-Match",
+                "invalid_etag",
+                "must be one strong ETag as this server sent it, such as \"3\"",
+            )
+        })
     }
 }
 
@@ -321,7 +344,7 @@ pub struct Versioned<T> {
 
 impl<T: serde::Serialize> axum::response::IntoResponse for Versioned<T> {
     fn into_response(self) -> axum::response::Response {
-        ([(header::ETAG, format!("\"{}\"", self.version))], axum::Json(self.body)).into_response()
+        ([(header::ETAG, etag::of_version(self.version))], axum::Json(self.body)).into_response()
     }
 }
 

@@ -50,6 +50,7 @@ impl Program {
         program.set("DATA_DIR", folder.path().join("data").display());
         program.set("SERVER__METRICS_LISTEN", "");
         program.set("AUTH__ACCESS_TOKEN_SECONDS", "3600");
+        program.set("AUTH__STAFF_IDLE_MINUTES", "60");
         program.set("PUSH__ALLOW_LOOPBACK", "true");
         if let Some(url) = database_url {
             program.set("DATABASE__URL", url);

@@ -27,6 +27,7 @@ use crate::{
     app::AppState,
     db::WriteTx,
     error::{ApiError, ApiResult},
+    extract::cut_short,
     journal,
     vault::{DataKey, Place},
 };
@@ -138,12 +139,7 @@ impl Part {
         let mut bytes = Vec::with_capacity(length);
         let mut frames = self.0.into_data_stream();
         while let Some(frame) = frames.next().await {
-            let frame: Bytes = frame.map_err(|_| {
-                ApiError::bad_request(
-                    "unreadable_body",
-                    "The body ended before it was complete. Send it again.",
-                )
-            })?;
+            let frame: Bytes = frame.map_err(|error| cut_short(&error))?;
             if bytes.len() + frame.len() > length {
                 return Err(ApiError::refused(
                     StatusCode::PAYLOAD_TOO_LARGE,

@@ -54,6 +54,12 @@ fn numbers(config: &Config, problems: &mut Problems) {
     within(problems, "auth.patient_idle_days", auth.patient_idle_days, 1..=auth.patient_max_days.max(1));
     within(problems, "auth.staff_max_hours", auth.staff_max_hours, 1..=12);
     within(problems, "auth.staff_idle_minutes", auth.staff_idle_minutes, 1..=60);
+    if auth.staff_idle_minutes * 60 < auth.access_token_seconds {
+        problems.add(
+            "auth.staff_idle_minutes",
+            "must be as long as auth.access_token_seconds, or people are logged out while they work",
+        );
+    }
     within(problems, "auth.argon2_iterations", auth.argon2_iterations, 1..=100);
     within(problems, "auth.argon2_parallelism", auth.argon2_parallelism, 1..=64);
     within(
@@ -221,6 +227,14 @@ fn production(config: &Config, problems: &mut Problems) {
     }
     if config.auth.argon2_iterations < LEAST_ITERATIONS {
         problems.add("auth.argon2_iterations", format!("must be at least {LEAST_ITERATIONS} in production"));
+    }
+    within(problems, "auth.access_token_seconds", config.auth.access_token_seconds, 60..=600);
+    within(problems, "auth.staff_idle_minutes", config.auth.staff_idle_minutes, 1..=30);
+    if config.server.metrics_listen.is_some_and(|address| !address.ip().is_loopback()) {
+        problems.add(
+            "server.metrics_listen",
+            "must be a loopback address such as 127.0.0.1:9464 in production; let the collector run beside it",
+        );
     }
     key_files(config, problems);
 }

@@ -54,7 +54,7 @@ pub struct ServerConfig {
     /// Address and port of `/metrics`; an empty text turns it off.
     #[serde(serialize_with = "address_or_empty", deserialize_with = "empty_or_address")]
     pub metrics_listen: Option<SocketAddr>,
-    /// Longest time to send the head of a request, in seconds.
+    /// Longest time to send the head of a request, and for its body to stand still, in seconds.
     pub header_timeout_seconds: u64,
     /// Longest time a connection may wait for its next request, in seconds.
     pub idle_timeout_seconds: u64,

@@ -178,7 +178,10 @@ fn production_refuses_what_is_only_convenient() {
         environment = "production"
         [server]
         cors_origins = ["http://app.example.org"]
+        metrics_listen = "0.0.0.0:9464"
         [auth]
+        access_token_seconds = 601
+        staff_idle_minutes = 31
         argon2_memory_kib = 64
         argon2_iterations = 1
         [push]
@@ -189,9 +192,11 @@ fn production_refuses_what_is_only_convenient() {
     let problems = problems(file);
     let expected = [
         "app_url",
+        "auth.access_token_seconds",
         "auth.argon2_iterations",
         "auth.argon2_memory_kib",
         "auth.issuer",
+        "auth.staff_idle_minutes",
         "keys.index_key_file",
         "keys.kek_file",
         "keys.signing_key_file",
@@ -200,6 +205,7 @@ fn production_refuses_what_is_only_convenient() {
         "push.allow_loopback",
         "push.subject",
         "server.cors_origins",
+        "server.metrics_listen",
     ];
     assert_eq!(problems.keys().map(String::as_str).collect::<Vec<_>>(), expected);
     assert!(problems["keys.vapid_file"].contains("afterglow keys generate --out"));
@@ -245,6 +251,7 @@ fn single_values_are_checked() {
         ("app_url = \"javascript:alert(1)\"", "app_url"),
         ("data_dir = \"\"", "data_dir"),
         ("[auth]\naudience = \"\"", "auth.audience"),
+        ("[auth]\nstaff_idle_minutes = 9", "auth.staff_idle_minutes"),
         ("[auth]\npatient_max_days = 30", "auth.patient_idle_days"),
         ("[auth]\nargon2_parallelism = 64\nargon2_memory_kib = 128", "auth.argon2_memory_kib"),
         ("[push]\nsubject = \"mailto:nobody\"", "push.subject"),

@@ -30,6 +30,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+use tower_http::timeout::TimeoutBody;
 
 use crate::config::ServerConfig;
 
@@ -42,7 +43,7 @@ pub(super) struct Limits {
     /// Connections held at once.
     pub(super) connections: usize,
     /// From the first byte of a request's head, or from the start of the connection, to the end of the head.
-    head: Duration,
+    pub(super) head: Duration,
     /// From the end of an answer to the first byte of the next request.
     idle: Duration,
     /// Without progress while a request is in flight.
@@ -177,6 +178,8 @@ impl Drop for InFlight {
 pub(super) struct Service {
     pub(super) router: Router,
     pub(super) peer: SocketAddr,
+    /// How long a body may stand still while it is read.
+    pub(super) pause: Duration,
 }
 
 impl Service {
@@ -187,7 +190,8 @@ impl Service {
     ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + use<> {
         let in_flight = shared.request(request.version());
         request.extensions_mut().insert(ConnectInfo(self.peer));
-        let answering = self.router.clone().oneshot(request.map(Body::new));
+        let steady = request.map(|body| Body::new(TimeoutBody::new(self.pause, body)));
+        let answering = self.router.clone().oneshot(steady);
         async move { Ok(answering.await?.map(|body| Answer { body, in_flight })) }
     }
 }

@@ -65,7 +65,7 @@ pub async fn serve(
         match accepted {
             Ok((stream, peer)) => {
                 without_delay(&stream);
-                let service = connection::Service { router: router.clone(), peer };
+                let service = connection::Service { router: router.clone(), peer, pause: limits.head };
                 let connection = connection::run(builder.clone(), stream, service, limits, stop.clone());
                 open.spawn(async move {
                     connection.await;

@@ -51,6 +51,7 @@ def environment(folder: Path, port: int) -> dict[str, str]:
         "AFTERGLOW_SERVER__LISTEN": f"127.0.0.1:{port}",
         "AFTERGLOW_SERVER__METRICS_LISTEN": "",
         "AFTERGLOW_AUTH__ACCESS_TOKEN_SECONDS": "3600",
+        "AFTERGLOW_AUTH__STAFF_IDLE_MINUTES": "60",
         "AFTERGLOW_LOG__FILTER": "warn",
         "NO_PROXY": "127.0.0.1",
     }

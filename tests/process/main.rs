@@ -25,6 +25,7 @@ mod around;
 mod asked_again;
 mod audit;
 mod batches;
+mod bodies;
 mod changed;
 mod claims;
 mod doctor;
