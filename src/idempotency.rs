@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     error::{ApiError, ApiResult},
+    etag,
     vault::{DataKey, Place},
 };
 
@@ -44,7 +45,7 @@ impl Answer {
     pub fn created<T: Serialize>(body: &T, version: Option<i32>) -> ApiResult<Self> {
         Ok(Self {
             status: StatusCode::CREATED,
-            etag: version.map(|version| format!("\"{version}\"")),
+            etag: version.map(etag::of_version),
             body: serde_json::to_vec(body).map_err(ApiError::internal)?,
         })
     }

@@ -1,6 +1,7 @@
 //! Cursors: opaque, bound to one account and one operation, and stable under inserts because they name the last row
 //! that was seen rather than a position.
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
@@ -64,9 +65,7 @@ impl Cursor {
     fn read(text: &str, mac: &Mac, scope: &str) -> Option<Self> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
         let (body, tag) = bytes.split_at_checked(BODY)?;
-        if tag != Self::tag(mac, scope, body) {
-            return None;
-        }
+        verify_slices_are_equal(tag, &Self::tag(mac, scope, body)).ok()?;
         let millis = i64::from_be_bytes(body[..8].try_into().ok()?);
         Some(Self { at: DateTime::from_timestamp_millis(millis)?, id: Uuid::from_slice(&body[8..]).ok()? })
     }
@@ -152,5 +151,48 @@ impl Page {
         let more = rows.len() > limit;
         rows.truncate(limit);
         rows.last().filter(|_| more).map(|row| cursor(row).encode(mac, &self.scope))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SCOPE: &str = "list_checkins:ana";
+
+    fn cursors() -> impl Strategy<Value = Cursor> {
+        (0_i64..253_402_300_800_000, any::<u128>()).prop_map(|(millis, id)| Cursor {
+            at: DateTime::from_timestamp_millis(millis).unwrap(),
+            id: Uuid::from_u128(id),
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_cursor_comes_back_where_it_was_given(cursor in cursors(), scope in "\\PC{0,40}") {
+            let mac = Mac::new(b"key");
+            let text = cursor.encode(&mac, SCOPE);
+            prop_assert_eq!(Cursor::decode(&text, &mac, SCOPE).unwrap(), cursor);
+            prop_assert!(scope == SCOPE || Cursor::decode(&text, &mac, &scope).is_err());
+            prop_assert!(Cursor::decode(&text, &Mac::new(b"other"), SCOPE).is_err());
+        }
+
+        #[test]
+        fn a_changed_cursor_is_refused(cursor in cursors(), at in 0_usize..48, letter in "[A-Za-z0-9_=+/-]", cut in 0_usize..48) {
+            let mac = Mac::new(b"key");
+            let text = cursor.encode(&mac, SCOPE);
+            let mut changed = text.clone();
+            changed.replace_range(at..=at, &letter);
+            prop_assert!(changed == text || Cursor::decode(&changed, &mac, SCOPE).is_err());
+            prop_assert!(Cursor::decode(&text[..cut], &mac, SCOPE).is_err());
+            prop_assert!(Cursor::decode(&(text + &letter), &mac, SCOPE).is_err());
+        }
+
+        #[test]
+        fn no_other_text_is_a_cursor(text in "\\PC{0,80}|[A-Za-z0-9_-]{48}") {
+            prop_assert!(Cursor::decode(&text, &Mac::new(b"key"), SCOPE).is_err());
+        }
     }
 }

@@ -211,3 +211,53 @@ fn load(key: &SigningKey) -> Result<Key, BadSigningKey> {
         signs_from: key.signs_from,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    static TOKENS: LazyLock<Tokens> = LazyLock::new(|| {
+        let pkcs8 = Ed25519KeyPair::generate_pkcs8v1(&aws_lc_rs::rand::SystemRandom::new()).unwrap();
+        let key = SigningKey {
+            kid: "sig-1".into(),
+            pkcs8: zeroize::Zeroizing::new(pkcs8.as_ref().to_vec()),
+            signs_from: None,
+        };
+        Tokens::new(&[key], "https://api.example.org", "afterglow", 600).unwrap()
+    });
+
+    fn sign(account: u128, at: i64) -> (String, DateTime<Utc>) {
+        let now = DateTime::from_timestamp(at, 0).unwrap();
+        let ids = (Uuid::from_u128(account), Uuid::from_u128(2));
+        (TOKENS.sign(ids.0.into(), ids.1.into(), Uuid::from_u128(3), now).unwrap(), now)
+    }
+
+    proptest! {
+        #[test]
+        fn a_token_holds_until_it_expires_and_says_whose_it_is(account: u128, at in 0..4_000_000_000_i64, age in 0..1_200_i64) {
+            let (token, now) = sign(account, at);
+            let bearer = TOKENS.verify(&token, now + chrono::Duration::seconds(age));
+            prop_assert_eq!(bearer.map(|bearer| bearer.account.0.as_u128()), (age < 600).then_some(account));
+        }
+
+        #[test]
+        fn a_changed_token_is_none(at: prop::sample::Index, letter in "[A-Za-z0-9_.=-]") {
+            let (token, now) = sign(1, 1_800_000_000);
+            let at = at.index(token.len());
+            let mut changed = token.clone();
+            changed.replace_range(at..=at, &letter);
+            prop_assert!(changed == token || TOKENS.verify(&changed, now).is_none());
+            prop_assert!(TOKENS.verify(&token[..at], now).is_none());
+            prop_assert!(TOKENS.verify(&(token + &letter), now).is_none());
+        }
+
+        #[test]
+        fn no_other_text_is_a_token(text in "\\PC{0,200}|([A-Za-z0-9_-]{0,60}\\.){2}[A-Za-z0-9_-]{0,90}") {
+            prop_assert!(TOKENS.verify(&text, DateTime::UNIX_EPOCH).is_none());
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! Where a device stands: opaque to it, bound to one patient.
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use entity::ids::PatientId;
 use uuid::Uuid;
@@ -66,9 +67,7 @@ impl Place {
     fn read(text: &str, mac: &Mac, patient: PatientId) -> Option<Self> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
         let (body, given) = bytes.split_at_checked(BODY)?;
-        if given != tag(mac, patient, body) {
-            return None;
-        }
+        verify_slices_are_equal(given, &tag(mac, patient, body)).ok()?;
         Some(Self {
             collections: body[0],
             seq: i64::from_be_bytes(body[1..9].try_into().ok()?),
@@ -88,6 +87,8 @@ fn tag(mac: &Mac, patient: PatientId, body: &[u8]) -> [u8; TAG] {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn place(seq: i64, began: i64) -> Place {
@@ -104,6 +105,24 @@ mod tests {
         assert!(Place::decode(&text, &Mac::new(b"other"), ana).is_err());
         for wrong in ["", "A", &text[1..], &format!("{text}A")] {
             assert!(Place::decode(wrong, &mac, ana).is_err(), "{wrong}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_changed_place_is_refused(seq: i64, began: i64, at in 0_usize..1_000, letter in "[A-Za-z0-9_=+/-]") {
+            let (mac, ana) = (Mac::new(b"key"), PatientId(Uuid::from_u128(1)));
+            let text = place(seq, began).encode(&mac, ana);
+            let at = at % text.len();
+            let mut changed = text.clone();
+            changed.replace_range(at..=at, &letter);
+            prop_assert!(changed == text || Place::decode(&changed, &mac, ana).is_err());
+            prop_assert!(Place::decode(&text[..at], &mac, ana).is_err());
+        }
+
+        #[test]
+        fn no_other_text_is_a_place(text in "\\PC{0,80}|[A-Za-z0-9_-]{60,70}") {
+            prop_assert!(Place::decode(&text, &Mac::new(b"key"), PatientId(Uuid::from_u128(1))).is_err());
         }
     }
 

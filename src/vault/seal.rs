@@ -159,3 +159,61 @@ impl From<OpenError> for crate::error::ApiError {
         Self::internal(error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use aws_lc_rs::aead::{AES_256_GCM, UnboundKey};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{clock::SystemRandom, vault::OwnerKind};
+
+    fn key(byte: u8, generation: u32) -> DataKey {
+        let owner = KeyOwner::new(OwnerKind::Patient, Uuid::from_u128(1));
+        let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &[byte; 32]).unwrap());
+        DataKey::new(key, generation, owner, Arc::new(SystemRandom))
+    }
+
+    static KEY: LazyLock<DataKey> = LazyLock::new(|| key(1, 1));
+
+    fn place() -> Place {
+        Place::new("checkins", "note_sealed", Uuid::from_u128(7))
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_sealed_opens_there_and_nowhere_else(text: Vec<u8>, row: u128, part: i64) {
+            let at = place().of_row(Uuid::from_u128(row)).part(part);
+            let sealed = KEY.seal(at, &text);
+            prop_assert_eq!(KEY.open(at, &sealed).unwrap(), text);
+            let others = [
+                at.of_row(Uuid::from_u128(row ^ 1)),
+                at.part(part ^ 1),
+                Place { column: "fields_sealed", ..at },
+                Place { table: "journal_entries", ..at },
+            ];
+            prop_assert!(others.iter().all(|other| KEY.open(*other, &sealed).is_err()));
+            prop_assert!(key(2, 1).open(at, &sealed).is_err());
+            prop_assert!(key(1, 2).open(at, &sealed).is_err());
+        }
+
+        #[test]
+        fn a_changed_or_cut_value_does_not_open(text: Vec<u8>, at: prop::sample::Index, bit in 0..8_u8, more: u8) {
+            let sealed = KEY.seal(place(), &text);
+            let at = at.index(sealed.len());
+            let mut changed = sealed.clone();
+            changed[at] ^= 1 << bit;
+            prop_assert!(KEY.open(place(), &changed).is_err());
+            prop_assert!(KEY.open(place(), &sealed[..at]).is_err());
+            prop_assert!(KEY.open(place(), &[&sealed[..], &[more]].concat()).is_err());
+        }
+
+        #[test]
+        fn no_other_bytes_open(bytes: Vec<u8>) {
+            prop_assert!(KEY.open(place(), &bytes).is_err());
+            prop_assert!(KEY.open(place(), &[&[VERSION, 0, 0, 0, 1][..], &bytes].concat()).is_err());
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! Attacks, each with the id of its row in docs/SECURITY.md.
 
+mod bodies;
 mod guessing;
 mod hostile;
 mod oracle;

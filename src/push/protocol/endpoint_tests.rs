@@ -1,6 +1,8 @@
 //! A table of hostile endpoints, each refused for its own reason by a policy that is as open as it can be,
 //! and what must pass.
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn policy(extra: &[&str], any_public: bool, allow_loopback: bool) -> EndpointPolicy {
@@ -169,4 +171,22 @@ fn an_endpoint_does_not_show_when_printed_nor_in_errors() {
     let error = refusal("https://push.example.net/secret", &policy(&[], false, false)).unwrap();
     assert_eq!(error.code(), "host_not_allowed");
     assert!(!error.to_string().contains("example"));
+}
+
+proptest! {
+    #[test]
+    fn what_passes_leads_to_a_name_outside_and_reads_the_same_again(
+        text in "https?:/{0,3}(\\PC{0,8}@)?[A-Za-z0-9.:%\\[\\]_-]{0,24}(:[0-9]{0,5})?(/\\PC{0,12})?|https://[a-z0-9.]{1,16}(:[0-9]{2,5})?/[a-zA-Z0-9_?=%-]{0,16}",
+    ) {
+        let open = policy(&[], true, false);
+        if let Ok(endpoint) = check_endpoint(&text, &open) {
+            let url = endpoint.url();
+            prop_assert_eq!(url.scheme(), "https");
+            prop_assert!(matches!(url.host(), Some(Host::Domain(name)) if name.contains('.')), "{}", text);
+            prop_assert!(url.port().is_none_or(|port| port >= 1024));
+            prop_assert!(url.username().is_empty() && url.password().is_none() && url.fragment().is_none());
+            let again = check_endpoint(endpoint.as_str(), &open).unwrap();
+            prop_assert_eq!(again.as_str(), endpoint.as_str());
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Forms filled in by hand, with the numbers that a person with the paper form gets.
 
+mod any;
 mod change;
 mod flags;
 mod scores;

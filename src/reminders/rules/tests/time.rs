@@ -119,6 +119,15 @@ proptest! {
     }
 
     #[test]
+    fn a_zone_that_reads_is_a_name_and_reads_the_same_again(text in "\\PC{0,20}|[A-Z][a-z]{2,8}(/[A-Z][A-Za-z_+-]{1,12}){0,2}|Etc/GMT[+-][0-9]{1,2}") {
+        if let Ok(zone) = Zone::parse(&text) {
+            prop_assert!(zone.name().eq_ignore_ascii_case(&text), "{} is {}", text, zone.name());
+            let again = Zone::parse(zone.name()).unwrap();
+            prop_assert_eq!(again.name(), zone.name());
+        }
+    }
+
+    #[test]
     fn cron_texts_never_panic_and_accepted_ones_fire(text in "[0-9A-Z*/,?@ -]{0,24}|([0-9*/,-]{1,5} ){4}[A-Z*,-]{1,7}") {
         let rule = Recurrence::Cron { text };
         let next = rule.next_after(at("2026-03-28T23:59:59Z"), &super::berlin());
