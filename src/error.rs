@@ -89,6 +89,12 @@ impl ApiError {
         Self::Refused { status, code, detail: detail.into(), errors: Vec::new() }
     }
 
+    /// A refusal in the words that the framework's own refusals with this status get.
+    pub fn of_status(status: StatusCode) -> Self {
+        let (code, detail) = words_of(status);
+        Self::refused(status, code, detail)
+    }
+
     /// 400: the request could not be read at all.
     pub fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
         Self::refused(StatusCode::BAD_REQUEST, code, detail)
@@ -244,7 +250,13 @@ pub async fn render_problems(mut request: Request, next: Next) -> Response {
 }
 
 fn foreign_problem(status: StatusCode) -> Problem {
-    let (code, detail) = match status {
+    let (code, detail) = words_of(status);
+    problem(status, code, detail.to_owned(), Vec::new())
+}
+
+/// What is said of a status where nothing more is known.
+fn words_of(status: StatusCode) -> (&'static str, &'static str) {
+    match status {
         StatusCode::NOT_FOUND => ("not_found", "There is nothing here for you."),
         StatusCode::METHOD_NOT_ALLOWED => {
             ("method_not_allowed", "This address does not answer that method; see Allow.")
@@ -259,6 +271,5 @@ fn foreign_problem(status: StatusCode) -> Problem {
             ("internal", "Something went wrong on our side. Tell support the request_id.")
         }
         _ => ("bad_request", "The request could not be understood."),
-    };
-    problem(status, code, detail.to_owned(), Vec::new())
+    }
 }

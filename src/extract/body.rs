@@ -64,22 +64,14 @@ async fn body(request: Request, state: &AppState) -> ApiResult<(Parts, Bytes)> {
     let announced =
         parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: usize| length > JOURNAL_BODY_LIMIT) {
-        return Err(too_large());
+        return Err(ApiError::of_status(StatusCode::PAYLOAD_TOO_LARGE));
     }
     let request = Request::from_parts(parts.clone(), body);
     let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::of_status(StatusCode::PAYLOAD_TOO_LARGE),
         _ => cut_short(&rejection),
     })?;
     Ok((parts, bytes))
-}
-
-fn too_large() -> ApiError {
-    ApiError::refused(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        "body_too_large",
-        "The body is larger than this operation accepts.",
-    )
 }
 
 /// What is said of a body that did not come whole: 408 when it stood still, else 400.
@@ -87,11 +79,7 @@ pub fn cut_short(error: &(dyn Error + 'static)) -> ApiError {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if error.is::<TimeoutError>() {
-            return ApiError::refused(
-                StatusCode::REQUEST_TIMEOUT,
-                "timeout",
-                "The request took too long to arrive or to be answered. Try again.",
-            );
+            return ApiError::of_status(StatusCode::REQUEST_TIMEOUT);
         }
         cause = error.source();
     }

@@ -156,12 +156,6 @@ async fn a_killed_upload_goes_on_or_goes_away(world: Arc<World>) {
     assert_eq!(sweep(&world.app).await.unwrap(), 0);
 }
 
-fn peak_kib(pid: u32) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
 async fn memory_stays_flat(world: Arc<World>) {
     world.fill(AT_ONCE).await;
     let mut command = world.afterglow(&["serve", "--no-worker"]);
@@ -172,7 +166,7 @@ async fn memory_stays_flat(world: Arc<World>) {
     for number in 0..AT_ONCE {
         clients.push(Client::log_in(address, &format!("patient-{number}")).await.with_entry().await);
     }
-    let before = peak_kib(server.pid());
+    let before = server.peak_kib();
     let uploads = clients.into_iter().enumerate().map(|(number, client)| {
         tokio::spawn(async move {
             let file = wav(EACH, number);
@@ -186,7 +180,7 @@ async fn memory_stays_flat(world: Arc<World>) {
     for upload in uploads.collect::<Vec<_>>() {
         upload.await.unwrap();
     }
-    let (after, total) = (peak_kib(server.pid()), AT_ONCE * EACH / 1024);
+    let (after, total) = (server.peak_kib(), AT_ONCE * EACH / 1024);
     println!("peak memory: {before} KiB before, {after} KiB after {AT_ONCE} uploads of {total} KiB together");
     // A few copies of one part for each: as it came, sealed, as the database takes it. However long the files are.
     assert!(after - before < AT_ONCE * PART * 6 / 1024, "it grew by {} KiB", after - before);

@@ -130,6 +130,13 @@ impl Running {
         self.child.id()
     }
 
+    /// The most memory it has held so far, in KiB.
+    pub fn peak_kib(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
     /// Sends a signal by name, such as `STOP`.
     pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
