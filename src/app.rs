@@ -22,7 +22,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{
     accounts::{self, Hashing, Passwords, Tokens},
     alerts, attachments,
-    audit::{AuditKey, Reads},
+    audit::{AuditKey, Reads, record_refusals},
     care, checkins,
     clock::{Clock, Random},
     config::Config,
@@ -221,6 +221,7 @@ pub fn router(app: AppState) -> Router {
         .layer(header_unless_set(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header_unless_set(header::CACHE_CONTROL, "no-store"))
         .layer(middleware::from_fn(render_problems))
+        .layer(middleware::from_fn_with_state(app.clone(), record_refusals))
         .layer(cors(&app.config))
         .layer(panics::catch())
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, timeout))

@@ -70,7 +70,7 @@ pub async fn run(app: &AppState) -> ApiResult<u64> {
     gone += clinic_records(app).await?;
     if gone > 0 {
         app.remains.note();
-        erasure::clear_remains(app).await;
+        let _gone = erasure::clear_remains(app).await;
     }
     Ok(gone)
 }

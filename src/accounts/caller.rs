@@ -10,6 +10,7 @@ use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 
 use crate::{
     app::AppState,
+    audit::{Asker, Who},
     db::Writing,
     error::{ApiError, ApiResult},
     language::Reader,
@@ -230,6 +231,7 @@ impl Caller {
         let row = Row::from_query_result(&row, "")?;
         Reader::note_account(parts, &row.locale);
         let is_patient = row.kind == "patient";
+        Asker::note(parts, Who { account: row.account_id, clinic: row.clinic_id, is_patient });
         let kind = if is_patient { OwnerKind::Patient } else { OwnerKind::Account };
         let key = app.vault.unwrap(&row.key.of(kind, row.account_id))?;
         Ok(Self {

@@ -203,6 +203,8 @@ pub async fn acknowledge(
     input: &AlertAcknowledge,
 ) -> ApiResult<()> {
     let found = find(app, tx.conn(), (me, tx.now()), id).await?;
+    // Whoever repeats their own reads it all the same.
+    tx.audit(Event::new("alerts.acknowledge", found.patient_id, format!("alerts/{id}")));
     match &found.acknowledgement {
         Some(by) if by.member_id == me.account => return Ok(()),
         Some(_) => {
@@ -230,6 +232,5 @@ pub async fn acknowledge(
     let about = notifications::Column::OriginId.eq(id.0).and(Expr::cust("origin_kind = 'alert'"));
     reminders::cancel(tx, about, Reason::AlreadyDone).await?;
     care::changed_for_team(tx.conn(), patient).await?;
-    tx.audit(Event::new("alerts.acknowledge", patient, format!("alerts/{id}")));
     Ok(())
 }

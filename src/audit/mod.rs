@@ -6,12 +6,14 @@
 mod anchor;
 mod chain;
 mod reads;
+mod refusals;
 mod verify;
 
 pub(crate) use anchor::hex;
 pub use anchor::{Anchored, BadAnchors, anchor, read_anchors};
 pub use chain::{AuditKey, Event, Outcome, Stamped, append};
 pub use reads::Reads;
+pub use refusals::{Asker, Who, record_refusals};
 pub use verify::{Fault, Flaw, Verdict, verify};
 
 /// The stream of what belongs to no clinic.

@@ -88,12 +88,11 @@ impl SharedPatient {
         resource: String,
         query: impl AsyncFnOnce(&DatabaseConnection, &Scope) -> ApiResult<T>,
     ) -> ApiResult<T> {
-        let found = query(app.db.reader(), &self.scope).await;
+        let found = query(app.db.reader(), &self.scope).await?;
         let event = Event::new(action, self.scope.patient, resource);
-        let event = if found.is_ok() { event } else { event.refused() };
         let row = event.stamp(app.clock.now(), Some(self.me.account), &self.me.request_id);
         app.reads.record(self.me.clinic.0, row).await?;
-        found
+        Ok(found)
     }
 
     /// Writes under the patient's lock, with the act in the audit chain of the same transaction.

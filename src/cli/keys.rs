@@ -8,6 +8,7 @@ use super::{CliError, start, vapid};
 use crate::{
     clock::{Clock, SystemClock},
     config::{Config, Environment},
+    erasure,
     vault::{self, keyfile},
 };
 
@@ -91,6 +92,12 @@ async fn rotate(config: Config) -> Result<(), CliError> {
              and run this again.",
             rotated.unreadable
         )));
+    }
+    if !erasure::clear_remains(app).await {
+        println!(
+            "What older keys had wrapped can still be read in the database's files, because somebody reads them. Run \
+             this again later."
+        );
     }
     println!("Older keys are needed only by older backups. `afterglow keys remove-kek KID` takes one away.");
     Ok(())

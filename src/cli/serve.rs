@@ -114,6 +114,7 @@ async fn serve_metrics(app: &AppState, stop: &CancellationToken) -> Result<Optio
             "server.metrics_listen: {address} cannot be used ({error}). Choose another, or \"\" to switch it off."
         ))
     })?;
+    println!("metrics at http://{}/metrics", listener.local_addr()?);
     let (limits, stop) = (app.config.server.clone(), stop.clone());
     tokio::spawn(telemetry::metrics_upkeep(handle.clone(), stop.clone()));
     Ok(Some(tokio::spawn(async move {

@@ -41,23 +41,28 @@ impl Remains {
     }
 }
 
-/// Takes it away. What cannot be taken now, because somebody reads or is in the way, the next call takes.
-pub async fn clear(app: &AppState) {
+/// Takes it away. What cannot be taken now, because somebody reads or is in the way, the next call takes: then it is
+/// false.
+pub async fn clear(app: &AppState) -> bool {
     let deleted = app.remains.deleted.load(Ordering::Relaxed);
     if app.remains.cleared.load(Ordering::Relaxed) >= deleted {
-        return;
+        return true;
     }
     let cleared = match app.db.engine() {
         Engine::Sqlite => begin_log_anew(app).await,
         Engine::Postgres => write_keys_anew(app, deleted).await,
     };
     match cleared {
-        Ok(true) => app.remains.cleared.store(deleted, Ordering::Relaxed),
+        Ok(true) => {
+            app.remains.cleared.store(deleted, Ordering::Relaxed);
+            return true;
+        }
         Ok(false) => {
             tracing::info!("what was deleted is still in the files; somebody reads, it goes next time")
         }
         Err(error) => tracing::warn!(%error, "what was deleted is still in the files; it is tried again"),
     }
+    false
 }
 
 /// False when somebody reads from the log.

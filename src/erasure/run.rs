@@ -48,7 +48,8 @@ pub async fn run_due(app: &AppState) -> ApiResult<usize> {
             }
         }
     }
-    remains::clear(app).await;
+    // What stays is said in the log, and taken the next time.
+    let _gone = remains::clear(app).await;
     if !due.is_empty() {
         ledger::note(app).await?;
     }

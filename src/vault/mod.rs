@@ -12,3 +12,6 @@ pub use mac::{BlindIndex, Mac};
 pub use rotate::{Rotated, record, rotate, wrapped_by};
 pub use seal::{DataKey, OpenError, Place};
 pub use wrap::{KeyColumns, KeyOwner, OwnerKind, Vault, WrappedKey};
+
+/// Counts sealed values and wrapped keys that did not open.
+const OPEN_FAILURES: &str = "vault_open_failures_total";

@@ -110,7 +110,7 @@ impl DataKey {
 
     /// Opens what was sealed for the same place by the same key.
     pub fn open(&self, place: Place, sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
-        self.try_open(place, sealed).ok_or(OpenError { table: place.table, column: place.column })
+        self.try_open(place, sealed).ok_or_else(|| closed(place))
     }
 
     fn try_open(&self, place: Place, sealed: &[u8]) -> Option<Vec<u8>> {
@@ -137,8 +137,7 @@ impl DataKey {
     }
 
     pub fn open_text(&self, place: Place, sealed: &[u8]) -> Result<String, OpenError> {
-        String::from_utf8(self.open(place, sealed)?)
-            .map_err(|_| OpenError { table: place.table, column: place.column })
+        String::from_utf8(self.open(place, sealed)?).map_err(|_| closed(place))
     }
 
     /// Seals a value as JSON.
@@ -148,14 +147,18 @@ impl DataKey {
     }
 
     pub fn open_json<T: DeserializeOwned>(&self, place: Place, sealed: &[u8]) -> Result<T, OpenError> {
-        serde_json::from_slice(&self.open(place, sealed)?)
-            .map_err(|_| OpenError { table: place.table, column: place.column })
+        serde_json::from_slice(&self.open(place, sealed)?).map_err(|_| closed(place))
     }
+}
+
+/// Counted where it happens: workers meet it as well as requests, and somebody has to be told either way.
+fn closed(place: Place) -> OpenError {
+    metrics::counter!(super::OPEN_FAILURES).increment(1);
+    OpenError { table: place.table, column: place.column }
 }
 
 impl From<OpenError> for crate::error::ApiError {
     fn from(error: OpenError) -> Self {
-        metrics::counter!("vault_open_failures_total").increment(1);
         Self::internal(error)
     }
 }

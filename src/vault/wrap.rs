@@ -121,7 +121,6 @@ pub struct UnwrapError {
 
 impl From<UnwrapError> for crate::error::ApiError {
     fn from(error: UnwrapError) -> Self {
-        metrics::counter!("vault_open_failures_total").increment(1);
         Self::internal(error)
     }
 }
@@ -253,7 +252,10 @@ impl Vault {
         if let Some(key) = self.unwrapped.get(&hash).filter(|key| key.owner() == row.owner) {
             return Ok(key);
         }
-        let key = self.open(row).ok_or_else(|| UnwrapError { kek_id: row.kek_id.clone() })?;
+        let key = self.open(row).ok_or_else(|| {
+            metrics::counter!(super::OPEN_FAILURES).increment(1);
+            UnwrapError { kek_id: row.kek_id.clone() }
+        })?;
         self.unwrapped.insert(hash, key.clone());
         Ok(key)
     }

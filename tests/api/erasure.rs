@@ -304,21 +304,6 @@ async fn p2_one_that_cannot_be_erased_holds_nobody_else_up(app: TestApp) {
     assert_eq!((ledger.len(), ledger[0].patient_id.0), (1, ben.id));
 }
 
-/// The bytes of the files in which wrapped keys are.
-async fn pages(app: &TestApp) -> Vec<u8> {
-    match app.engine() {
-        Engine::Sqlite => ["afterglow.db", "afterglow.db-wal"]
-            .iter()
-            .flat_map(|name| std::fs::read(app.store.folder().join(name)).unwrap_or_default())
-            .collect(),
-        Engine::Postgres => {
-            app.execute("CHECKPOINT", vec![]).await;
-            let sql = "SELECT pg_read_binary_file(pg_relation_filepath('data_keys')) AS bytes";
-            app.query(sql, vec![]).await[0].try_get("", "bytes").unwrap()
-        }
-    }
-}
-
 async fn p2_the_destroyed_key_is_in_no_page_of_the_engines_files(app: TestApp) {
     let (ana, ben) = (app.patient("ana").await, app.patient("ben").await);
     let sql = "SELECT wrapped FROM data_keys WHERE owner_id = $1 AND owner_kind = 'patient'";
@@ -327,7 +312,7 @@ async fn p2_the_destroyed_key_is_in_no_page_of_the_engines_files(app: TestApp) {
         keys.push(app.query(sql, vec![who.id.into()]).await[0].try_get::<Vec<u8>>("", "wrapped").unwrap());
     }
     let there = async || {
-        let bytes = pages(&app).await;
+        let bytes = app.store.pages_of_keys(app.conn()).await;
         [&keys[0], &keys[1]].map(|key| bytes.windows(key.len()).any(|window| window == &key[..]))
     };
     assert_eq!(there().await, [true; 2]);

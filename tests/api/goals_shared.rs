@@ -175,7 +175,6 @@ async fn what_therapists_do_is_in_the_audit_chain(app: TestApp) {
         "goals.agree done",
         "goals.share done",
         "goals.unshare done",
-        "goals.read refused",
     ];
     assert_eq!(acts, wanted);
 }

@@ -42,6 +42,7 @@ mod prompts;
 mod push;
 mod reach;
 mod recovery;
+mod refusals;
 mod reminders;
 mod retention;
 mod review;

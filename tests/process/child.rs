@@ -1,6 +1,7 @@
 //! The real binary as a child process that dies with its handle.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::SocketAddr,
@@ -65,6 +66,12 @@ pub fn afterglow(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// The same with its metrics on a free port.
+pub fn with_metrics(mut command: Command) -> Command {
+    command.env("AFTERGLOW_SERVER__METRICS_LISTEN", "127.0.0.1:0");
+    command
+}
+
 /// What a command that ended said.
 #[derive(Debug)]
 pub struct Ended {
@@ -113,10 +120,8 @@ impl Running {
     /// Where it serves, as soon as it says so.
     pub async fn address(&mut self) -> SocketAddr {
         for _ in 0..PATIENCE.as_millis() / 20 {
-            let said = self.said();
-            let found = said.lines().find_map(|line| line.strip_prefix("serving http://"));
-            if let Some(address) = found.and_then(|rest| rest.split_whitespace().next()) {
-                return address.parse().unwrap();
+            if let Some(address) = self.announced("serving http://") {
+                return address;
             }
             if let Some(status) = self.child.try_wait().unwrap() {
                 panic!("it ended with {status}: {}", self.said());
@@ -124,6 +129,24 @@ impl Running {
             pause().await;
         }
         panic!("it does not serve: {}", self.said());
+    }
+
+    fn announced(&self, words: &str) -> Option<SocketAddr> {
+        let said = self.said();
+        let rest = said.lines().find_map(|line| line.strip_prefix(words))?;
+        rest.split([' ', '/']).next()?.parse().ok()
+    }
+
+    /// What it counted by now, by name and labels as Prometheus writes them. It has to run [`with_metrics`].
+    pub async fn metrics(&self) -> BTreeMap<String, f64> {
+        let address =
+            eventually("it says where its metrics are", || async { self.announced("metrics at http://") })
+                .await;
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let text = http.get(format!("http://{address}/metrics")).send().await.unwrap().text().await.unwrap();
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        let counts = lines.filter_map(|line| line.rsplit_once(' '));
+        counts.map(|(name, count)| (name.to_owned(), count.parse().unwrap())).collect()
     }
 
     pub fn pid(&self) -> u32 {

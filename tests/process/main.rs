@@ -28,6 +28,7 @@ mod batches;
 mod bodies;
 mod changed;
 mod claims;
+mod counted;
 mod doctor;
 mod kill9;
 mod ledger;

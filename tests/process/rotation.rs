@@ -15,7 +15,7 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, PaginatorTrait, QueryF
 use serde_json::json;
 
 use crate::{
-    child::{Running, eventually, run_to_its_end},
+    child::{Running, eventually, run_to_its_end, with_metrics},
     kill9::Client,
     world::{World, run, soak},
 };
@@ -121,6 +121,7 @@ async fn keys_move_under_load(world: Arc<World>) {
     }
     server.signal("TERM");
     assert_eq!(server.ends_within(crate::child::PATIENCE).await, Some(0), "{}", server.said());
+    what_the_old_key_wrapped_is_gone(&world, &before).await;
     what_the_old_key_wrapped_is_refused(&world, before).await;
     let anchor = world.store.folder().join("data/audit-anchors.jsonl");
     let audit =
@@ -137,12 +138,24 @@ async fn patients_keys(world: &World) -> Vec<data_keys::Model> {
         .unwrap()
 }
 
+/// Also from the files, once nobody is in the way any more.
+async fn what_the_old_key_wrapped_is_gone(world: &World, before: &[data_keys::Model]) {
+    let again = run_to_its_end(world.afterglow(&["keys", "rotate"]), "");
+    assert_eq!(again.code, Some(0), "{again:?}");
+    assert!(!again.stdout.contains("can still be read"), "{again:?}");
+    let pages = world.store.pages_of_keys(world.app.db.reader()).await;
+    let there = |wrapped: &[u8]| pages.windows(wrapped.len()).any(|window| window == wrapped);
+    let now = patients_keys(world).await;
+    assert!(now.iter().all(|key| there(&key.wrapped)), "these are the pages of the keys");
+    assert!(before.iter().all(|key| !there(&key.wrapped)), "an older wrapping is still in the files");
+}
+
 /// A stolen backup from before the rotation, with the key that was taken away: nothing opens, and nothing else is told.
 async fn what_the_old_key_wrapped_is_refused(world: &World, before: Vec<data_keys::Model>) {
     for row in before {
         data_keys::ActiveModel::from(row).reset_all().update(world.app.db.writer()).await.unwrap();
     }
-    let mut server = Running::start(world.afterglow(&["serve"]));
+    let mut server = Running::start(with_metrics(world.afterglow(&["serve"])));
     let address = server.address().await;
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let body = json!({"email": crate::harness::email("patient-0"), "password": crate::harness::PASSWORD});
@@ -152,4 +165,5 @@ async fn what_the_old_key_wrapped_is_refused(world: &World, before: Vec<data_key
     assert_eq!(status, 500, "{}", server.said());
     let told = || async { server.said().contains("does not open").then_some(()) };
     eventually("the log tells what is wrong", told).await;
+    assert_eq!(server.metrics().await.get("vault_open_failures_total"), Some(&1.0), "and so does the metric");
 }

@@ -12,7 +12,7 @@ use std::{
 
 use afterglow::db::Engine;
 use migration::{Migrator, MigratorTrait};
-use sea_orm::{ConnectionTrait, Database};
+use sea_orm::{ConnectionTrait, Database, Statement};
 
 use super::{Cluster, cluster};
 
@@ -121,6 +121,18 @@ impl Store {
         bytes.extend(fs::read(self.folder.join("afterglow.db")).unwrap());
         bytes.extend(fs::read(self.folder.join("afterglow.db-wal")).unwrap_or_default());
         bytes
+    }
+
+    /// The bytes of the files in which wrapped keys are, also those of rows that are gone.
+    pub async fn pages_of_keys(&self, conn: &impl ConnectionTrait) -> Vec<u8> {
+        if self.engine == Engine::Sqlite {
+            let read = |name: &str| fs::read(self.folder.join(name)).unwrap_or_default();
+            return [read("afterglow.db"), read("afterglow.db-wal")].concat();
+        }
+        conn.execute_unprepared("CHECKPOINT").await.unwrap();
+        let sql = "SELECT pg_read_binary_file(pg_relation_filepath('data_keys')) AS bytes";
+        let row = conn.query_one_raw(Statement::from_string(conn.get_database_backend(), sql)).await.unwrap();
+        row.unwrap().try_get("", "bytes").unwrap()
     }
 
     /// Begins SQLite's write-ahead log anew: it keeps old pages until then.
