@@ -162,7 +162,6 @@ fn crisis_directory(config: &Config, clock: &dyn Clock) -> Result<Directory, saf
         None => Directory::embedded(),
     };
     let age = directory.age_in_days(clock.now().date_naive());
-    metrics::gauge!("crisis_resources_age_days").set(age as f64);
     if age > safety::STALE_AFTER_DAYS {
         tracing::warn!(
             age,

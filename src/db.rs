@@ -5,13 +5,17 @@
 pub mod many;
 mod open;
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, PatientId};
+use migration::{Migrator, MigratorTrait, SchemaManager};
 use sea_orm::{
     AccessMode, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     IsolationLevel, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, sqlx,
@@ -41,6 +45,19 @@ impl Engine {
     pub fn of(conn: &impl ConnectionTrait) -> Self {
         if conn.get_database_backend() == DbBackend::Postgres { Self::Postgres } else { Self::Sqlite }
     }
+}
+
+/// How many migrations the database lacks. It changes nothing, and takes no offence at those of a newer version: while
+/// servers are replaced one after the other, the older ones go on with what the newer one added.
+pub async fn pending_migrations(conn: &DatabaseConnection) -> Result<usize, DbErr> {
+    let known = Migrator::migrations();
+    if !SchemaManager::new(conn).has_table("seaql_migrations").await? {
+        return Ok(known.len());
+    }
+    let all = Statement::from_string(conn.get_database_backend(), "SELECT version FROM seaql_migrations");
+    let rows = conn.query_all_raw(all).await?;
+    let applied = rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<HashSet<String>, _>>()?;
+    Ok(known.iter().filter(|one| !applied.contains(one.name())).count())
 }
 
 /// Connections and what every write needs.

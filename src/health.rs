@@ -7,7 +7,6 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use migration::{Migrator, MigratorTrait};
 use serde::Serialize;
 use utoipa::{ToSchema, openapi::OpenApi};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -15,6 +14,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::{
     app::AppState,
+    db,
     error::{ApiError, ApiResult},
     openapi::Problems,
 };
@@ -41,8 +41,7 @@ async fn get_health() -> Json<Health> {
 #[utoipa::path(get, path = "/readyz", operation_id = "get_readiness", tag = "operations", security(()),
     responses((status = 200, body = Health), Problems))]
 async fn get_readiness(State(app): State<AppState>) -> ApiResult<Json<Health>> {
-    let pending = Migrator::get_pending_migrations(app.db.reader()).await?;
-    if pending.is_empty() {
+    if db::pending_migrations(app.db.reader()).await? == 0 {
         return Ok(Json(Health { status: "ok" }));
     }
     Err(ApiError::Unavailable {

@@ -30,6 +30,8 @@ use crate::{
 
 const MAIL: &str = "mail";
 const MAIL_LIFE: Duration = Duration::minutes(30);
+/// Whoever asked so long ago has asked again, or no longer waits.
+const REQUEST_LIFE: Duration = Duration::days(1);
 const BATCH: u64 = 50;
 
 fn hash(token: &str) -> Vec<u8> {
@@ -63,20 +65,30 @@ pub async fn answer_requests(app: &AppState) -> ApiResult<usize> {
         .limit(BATCH)
         .all(app.db.reader())
         .await?;
+    let mut answered = 0;
     for request in &asked {
-        let account = accounts::Entity::find()
-            .filter(accounts::Column::EmailIndex.eq(request.email_index.clone()))
-            .filter(accounts::Column::State.eq("active"))
-            .one(app.db.reader())
-            .await?;
-        let Some(account) = account else {
-            reset_requests::Entity::delete_by_id(request.email_index.clone()).exec(app.db.writer()).await?;
-            continue;
-        };
-        let writing = logins::anonymous(account.id, account.clinic_id, "password-reset");
-        app.db.write(&writing, async |tx| answer(app, tx, request, account.id).await).await?;
+        // One that cannot be answered must not keep the others from their mail.
+        match answer_request(app, request).await {
+            Ok(()) => answered += 1,
+            Err(error) => tracing::error!(?error, "who asked for a new password cannot be written to"),
+        }
     }
-    Ok(asked.len())
+    Ok(answered)
+}
+
+async fn answer_request(app: &AppState, request: &reset_requests::Model) -> ApiResult<()> {
+    let account = accounts::Entity::find()
+        .filter(accounts::Column::EmailIndex.eq(request.email_index.clone()))
+        .filter(accounts::Column::State.eq("active"))
+        .one(app.db.reader())
+        .await?;
+    let lives = app.clock.now() - request.requested_at < REQUEST_LIFE;
+    let Some(account) = account.filter(|_| lives) else {
+        reset_requests::Entity::delete_by_id(request.email_index.clone()).exec(app.db.writer()).await?;
+        return Ok(());
+    };
+    let writing = logins::anonymous(account.id, account.clinic_id, "password-reset");
+    app.db.write(&writing, async |tx| answer(app, tx, request, account.id).await).await
 }
 
 async fn answer(

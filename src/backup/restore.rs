@@ -152,24 +152,34 @@ fn file_of(url: &str) -> PathBuf {
     PathBuf::from(path.split('?').next().unwrap_or(path))
 }
 
-fn draft_of(file: &Path) -> PathBuf {
+/// The files of one SQLite database, by what is added to its name.
+const OF_A_DATABASE: [&str; 4] = ["", "-wal", "-shm", "-journal"];
+
+fn beside(file: &Path, rest: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
-    name.push(".restoring");
+    name.push(rest);
     PathBuf::from(name)
 }
 
+fn draft_of(file: &Path) -> PathBuf {
+    beside(file, ".restoring")
+}
+
 fn unpack(from: &Source, file: &Path, draft: &Path) -> Result<(), BackupError> {
-    // A file without a byte is one that a start made and never filled.
-    if fs::metadata(file).is_ok_and(|there| there.len() > 0) {
-        return Err(BackupError::refused(format!(
-            "database.url: {} is there; move it away first",
-            file.display()
-        )));
+    // A file without a byte is one that a start made and never filled. What belongs to a database is in its log, too:
+    // SQLite would play an old one into whatever file it finds beside it.
+    for rest in OF_A_DATABASE {
+        let there = beside(file, rest);
+        if fs::metadata(&there).is_ok_and(|found| found.len() > 0) {
+            return Err(BackupError::refused(format!(
+                "database.url: {} is there; move {} away first, with its -wal and -shm",
+                there.display(),
+                file.display()
+            )));
+        }
     }
-    for rest in ["", "-wal", "-shm"] {
-        let mut name = draft.as_os_str().to_owned();
-        name.push(rest);
-        match fs::remove_file(PathBuf::from(name)) {
+    for rest in OF_A_DATABASE {
+        match fs::remove_file(beside(draft, rest)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(BackupError::File(draft.into(), error));
             }

@@ -53,7 +53,7 @@ pub struct CreateArgs {
     pub name: String,
     /// Also let the admin do this: therapist, medical, coordinator.
     #[arg(long, value_delimiter = ',')]
-    pub also: Vec<String>,
+    pub also: Vec<Capability>,
     /// Read the password from standard input instead of making one.
     #[arg(long)]
     pub password_stdin: bool,
@@ -66,7 +66,7 @@ pub async fn run(config: Config, args: AdminArgs) -> Result<(), CliError> {
     start::migrate(&started.app).await?;
     let given = args.password_stdin;
     let password = if given { read_password()? } else { passphrase(&started.app) };
-    let mut capabilities = Capabilities::parse(&args.also.join(" ")).list().to_vec();
+    let mut capabilities = args.also.clone();
     capabilities.push(Capability::Admin);
     let new = NewAdmin {
         clinic: &args.clinic,

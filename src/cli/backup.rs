@@ -122,6 +122,9 @@ pub async fn restore(config: Config, args: RestoreArgs) -> Result<(), CliError> 
         fs::rename(&anchors, &aside)?;
         println!("the anchors of before are in {}", Path::new(&aside).display());
     }
+    println!(
+        "put the anchor files of other machines, and copies of them, aside too: they tell of rows that are not here"
+    );
     println!("what was taken away from staff since is back. Look through it now:");
     for line in restored.staff {
         println!("  {line}");

@@ -3,7 +3,6 @@
 use std::{fmt, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 use chrono::{DateTime, Duration, Utc};
-use migration::{Migrator, MigratorTrait};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement};
 
 use super::{CliError, start};
@@ -11,8 +10,9 @@ use crate::{
     app::AppState,
     clock::{SystemClock, SystemRandom},
     config::Config,
-    db::Engine,
+    db::{self, Engine},
     mail::Failure,
+    safety::STALE_AFTER_DAYS,
     scheduler,
     vault::keyfile::{self, KeySet},
 };
@@ -106,7 +106,20 @@ async fn inside(app: &AppState, report: &mut Report) -> Result<(), DbErr> {
         clock(app, report).await?;
         reminders(app, report).await;
     }
+    crisis(app, report);
     Ok(())
+}
+
+fn crisis(app: &AppState, report: &mut Report) {
+    let age = app.crisis.age_in_days(app.clock.now().date_naive());
+    if age > STALE_AFTER_DAYS {
+        report.doubtful(
+            "crisis numbers",
+            format!("nobody checked them for {age} days. Call them and renew safety.crisis_resources_file."),
+        );
+    } else {
+        report.good("crisis numbers", format!("checked {age} days ago"));
+    }
 }
 
 fn push_contact(config: &Config, report: &mut Report) {
@@ -194,7 +207,7 @@ async fn schema(app: &AppState, report: &mut Report) -> Result<bool, DbErr> {
         }
     }
     report.good("database", format!("{name} {version}"));
-    let missing = Migrator::get_pending_migrations(app.db.reader()).await?.len();
+    let missing = db::pending_migrations(app.db.reader()).await?;
     if missing > 0 {
         report.bad("migrations", format!("{missing} are missing. Run: afterglow migrate"));
     } else {

@@ -14,7 +14,7 @@ use crate::{
     app::AppState,
     clock::{SystemClock, SystemRandom},
     config::Config,
-    db::Engine,
+    db::{self, Engine},
     vault::keyfile,
 };
 
@@ -63,7 +63,7 @@ async fn put_together(config: Config, alone: bool) -> Result<Started, CliError> 
 
 /// The file of a SQLite database.
 pub fn sqlite_file(url: &str) -> Option<&Path> {
-    let path = url.strip_prefix("sqlite://")?;
+    let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"))?;
     Some(Path::new(path.split('?').next().unwrap_or(path)))
 }
 
@@ -119,11 +119,11 @@ const MIGRATION_LOCK: i64 = 0x4166_7465_7267_6c6f;
 /// Applies what is missing. On PostgreSQL an advisory lock lets one of several starting processes do it.
 pub async fn migrate(app: &AppState) -> Result<(), CliError> {
     let conn = app.db.writer();
+    if db::pending_migrations(conn).await? == 0 {
+        return Ok(());
+    }
     if app.db.engine() == Engine::Sqlite {
         return Ok(Migrator::up(conn, None).await?);
-    }
-    if Migrator::get_pending_migrations(conn).await?.is_empty() {
-        return Ok(());
     }
     // Held by a transaction of its own connection, and so given back even if this process dies.
     let holder = app.db.begin().await?;

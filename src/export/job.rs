@@ -65,14 +65,18 @@ pub async fn run(app: AppState, stop: CancellationToken) {
 /// Makes one archive that is asked for. Returns how many there were.
 pub async fn run_due(app: &AppState) -> ApiResult<usize> {
     let Some(job) = claim(app, KIND, LEASE, 1).await?.pop() else { return Ok(0) };
+    if job.attempts > MOST_ATTEMPTS {
+        // The last one did not even end: it took the process with it.
+        give_up(app, &job).await?;
+        return Ok(1);
+    }
     match build(app, &job).await {
         Ok(()) => metrics::counter!("exports_total", "outcome" => "ready").increment(1),
         // The right to it has ended, or another worker has it now.
         Err(ApiError::NotFound) => clean_up(app, &job).await?,
         Err(error) if job.attempts < MOST_ATTEMPTS => return Err(error),
         Err(error) => {
-            tracing::error!(?error, "an archive could not be made and is given up");
-            metrics::counter!("exports_total", "outcome" => "failed").increment(1);
+            tracing::error!(?error, "an archive could not be made");
             give_up(app, &job).await?;
         }
     }
@@ -238,14 +242,16 @@ async fn clean_up(app: &AppState, job: &jobs::Model) -> ApiResult<()> {
         .filter(jobs::Column::Fence.eq(job.fence))
         .exec(&txn)
         .await?;
-    let still = jobs::Entity::find_by_id(job.id).one(&txn).await?.is_some();
-    if gone.rows_affected > 0 || !still {
+    // Whoever takes an archive away takes its job along, and whoever finishes one does: then nothing here is ours.
+    if gone.rows_affected > 0 {
         queries::delete(&txn, patient, id).await?;
     }
     Ok(txn.commit().await?)
 }
 
 async fn give_up(app: &AppState, job: &jobs::Model) -> ApiResult<()> {
+    tracing::error!(attempts = job.attempts, "an archive is given up");
+    metrics::counter!("exports_total", "outcome" => "failed").increment(1);
     let (patient, id) = whose(job);
     let txn = app.db.begin().await?;
     let ours = jobs::Entity::delete_many()

@@ -125,9 +125,15 @@ fn smtp(config: &Config) -> Result<AsyncSmtpTransport<Tokio1Executor>, BadMail> 
     Ok(builder.timeout(Some(TIMEOUT)).build())
 }
 
+/// Refusals of this one mail or its recipient (RFC 5321, section 4.2.3; RFC 7504). Every other 5xx is about this server,
+/// such as a password that was changed or a sender that is not allowed: what waits leaves once that is mended.
+const OF_THIS_MAIL: [u16; 5] = [550, 551, 552, 553, 556];
+
 fn failure(error: &smtp::Error) -> Failure {
-    if error.is_permanent() {
+    if error.status().is_some_and(|code| OF_THIS_MAIL.contains(&code.into())) {
         Failure::Never("the mail server refused it")
+    } else if error.is_permanent() {
+        Failure::Later("the mail server refuses this server: its password, or what it may send")
     } else if error.is_transient() {
         Failure::Later("the mail server cannot take it now")
     } else if error.is_timeout() {

@@ -28,7 +28,12 @@ pub struct Found {
 
 /// Looks until `stop`.
 pub async fn run(app: AppState, stop: CancellationToken) {
-    while tokio::time::timeout(EVERY, stop.cancelled()).await.is_err() {
+    loop {
+        let age = app.crisis.age_in_days(app.clock.now().date_naive());
+        metrics::gauge!("crisis_resources_age_days").set(age as f64);
+        if tokio::time::timeout(EVERY, stop.cancelled()).await.is_ok() {
+            return;
+        }
         if let Err(error) = look(&app).await {
             tracing::debug!(?error, "the watchdog could not look; the next time it will");
         }

@@ -2,20 +2,24 @@
 
 use std::io::{Cursor, Read};
 
-use afterglow::export::{run_due, sweep};
+use afterglow::{
+    db::Engine,
+    export::{run_due, sweep},
+};
 use axum::http::Method;
 use chrono::Duration;
 use entity::{
     TABLES,
     data_map::{Export, Owner},
 };
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
     attachments::wav_of,
     erasure::{live, owner_column},
-    harness::{Person, TestApp, both_engines, email, id_of},
+    harness::{Person, TestApp, both_engines, email, id_of, run},
 };
 
 both_engines![
@@ -25,6 +29,7 @@ both_engines![
     an_archive_that_a_dead_worker_began_is_begun_anew,
     rights_that_end_take_the_archive_away,
     an_archive_that_fails_again_and_again_is_given_up,
+    an_archive_whose_making_ends_the_process_is_given_up,
 ];
 
 pub async fn ask(who: &Person) -> Value {
@@ -231,4 +236,45 @@ async fn an_archive_that_fails_again_and_again_is_given_up(app: TestApp) {
     let failed = ana.get(&format!("/v1/me/exports/{}", id_of(&asked))).await.expect(200);
     assert_eq!(failed["state"], "failed");
     ask(&ana).await;
+}
+
+async fn an_archive_whose_making_ends_the_process_is_given_up(app: TestApp) {
+    let ana = app.patient("ana").await;
+    let asked = ask(&ana).await;
+    dies_midway(&app, &asked).await;
+    app.execute("UPDATE jobs SET attempts = 5 WHERE kind = 'export'", vec![]).await;
+    app.advance(Duration::seconds(60));
+    assert_eq!(run_due(&app.state).await.unwrap(), 1);
+    let ana = app.log_in("ana").await;
+    let failed = ana.get(&format!("/v1/me/exports/{}", id_of(&asked))).await.expect(200);
+    assert_eq!((&failed["state"], jobs(&app).await), (&json!("failed"), 0));
+    assert_eq!(app.count("export_chunks").await, 0);
+}
+
+#[test]
+fn a_worker_that_overslept_leaves_the_archive_of_another_alone_on_postgres() {
+    run(Engine::Postgres, a_worker_that_overslept_leaves_the_archive_of_another_alone);
+}
+
+/// It has claimed the job and reads the keys, which somebody holds; meanwhile its lease ends and another one is done.
+async fn a_worker_that_overslept_leaves_the_archive_of_another_alone(app: TestApp) {
+    let ana = app.patient("ana").await;
+    let asked = ask(&ana).await;
+    let holder = app.state.db.begin().await.unwrap();
+    holder.execute_unprepared("LOCK TABLE data_keys IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let state = app.state.clone();
+    let overslept = tokio::spawn(async move { run_due(&state).await });
+    let waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'data_keys'::regclass";
+    while app.query(waiting, vec![]).await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let later = app.now() + Duration::days(1);
+    let ready =
+        "UPDATE exports SET state = 'ready', chunks = 0, bytes = 0, ready_at = requested_at, expires_at = $1";
+    holder.execute_raw(app.statement(ready, vec![later.into()])).await.unwrap();
+    holder.execute_raw(app.statement("DELETE FROM jobs WHERE kind = 'export'", vec![])).await.unwrap();
+    holder.commit().await.unwrap();
+    assert_eq!(overslept.await.unwrap().unwrap(), 1);
+    let kept = ana.get(&format!("/v1/me/exports/{}", id_of(&asked))).await.expect(200);
+    assert_eq!(kept["state"], "ready");
 }

@@ -11,6 +11,7 @@ use crate::harness::{Person, Reply, Store, TestApp, both_engines, id_of, run_on}
 
 both_engines![
     a_database_that_is_away_is_503_until_it_is_back,
+    it_is_ready_with_what_it_knows_of,
     a_full_disk_is_503_and_nothing_is_half_done,
     whoever_goes_away_while_a_transaction_begins_leaves_none_open,
     two_processes_on_one_database_see_each_others_changes,
@@ -50,6 +51,22 @@ async fn ask_everything(ana: &Person, bo: &Person) -> Vec<Reply> {
         app.anon().get("/v1/invitation-codes/00000-00000-0").await,
         app.anon().get("/readyz").await,
     ]
+}
+
+/// Servers are replaced one after the other: the older ones go on beside a newer one's additions.
+async fn it_is_ready_with_what_it_knows_of(app: TestApp) {
+    app.anon().get("/readyz").await.expect(200);
+    let newer = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m20991231_000001_later', 0)";
+    app.execute(newer, vec![]).await;
+    app.anon().get("/readyz").await.expect(200);
+    app.execute("DELETE FROM seaql_migrations WHERE version LIKE 'm2026%'", vec![]).await;
+    app.anon().get("/readyz").await.refused(503, "unavailable");
+    app.execute("DROP TABLE seaql_migrations", vec![]).await;
+    app.anon().get("/readyz").await.refused(503, "unavailable");
+    assert!(
+        app.conn().execute_unprepared("SELECT 1 FROM seaql_migrations").await.is_err(),
+        "to ask makes nothing"
+    );
 }
 
 /// SQLite's file cannot go away under a process that holds it open.

@@ -9,6 +9,7 @@ use crate::harness::{PASSWORD, Person, Reply, TestApp, both_engines, code_of, em
 
 both_engines![
     a1_asking_for_a_reset_says_the_same_of_every_address,
+    one_who_cannot_be_written_to_keeps_nobody_from_a_new_password,
     a_reset_by_mail_changes_the_password_and_ends_every_login,
     a_reset_token_works_once_for_half_an_hour_and_only_the_latest,
     a_reset_leaves_the_second_factor_and_asks_for_it,
@@ -100,6 +101,23 @@ async fn a1_asking_for_a_reset_says_the_same_of_every_address(app: TestApp) {
     assert_eq!(statements(&email("ana")).await, statements("somebody@example.org").await);
     assert_eq!(app.mails().await.iter().filter(|mail| mail.contains("Choose a new password")).count(), 1);
     assert_eq!(app.count("reset_requests").await, 0);
+}
+
+async fn one_who_cannot_be_written_to_keeps_nobody_from_a_new_password(app: TestApp) {
+    let (ana, _ben) = (app.patient("ana").await, app.patient("ben").await);
+    let broken = vec![ana.id.into(), vec![0_u8; 60].into()];
+    app.execute("UPDATE data_keys SET wrapped = $2 WHERE owner_id = $1 AND owner_kind = 'patient'", broken)
+        .await;
+    for who in ["ana", "ben"] {
+        ask(&app, &email(who)).await.expect(202);
+        app.advance(Duration::seconds(1));
+    }
+    choose(&app, &token(&app).await, NEW).await.expect(204);
+    log_in(&app, "ben", NEW).await.expect(200);
+    assert_eq!(app.count("reset_requests").await, 1, "hers waits for her key");
+    app.advance(Duration::days(1));
+    app.mails().await;
+    assert_eq!(app.count("reset_requests").await, 0, "and not for ever");
 }
 
 async fn a_reset_by_mail_changes_the_password_and_ends_every_login(app: TestApp) {

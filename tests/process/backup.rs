@@ -221,6 +221,24 @@ async fn a_damaged_backup_is_refused(world: Arc<World>) {
         refused(restore(&words));
         fs::write(&file, &whole).unwrap();
     }
+    an_old_log_is_in_the_way(&store, || refused(restore(&words)));
+    // Somebody looks at the new machine first. Of an empty database there is much to say, and nothing is made in it.
+    let looked = run_to_its_end(on(world.afterglow(&["doctor"]), &store), "");
+    assert_eq!(looked.code, Some(1), "{looked:?}");
     let restored = restore(&words);
     assert_eq!(restored.code, Some(0), "nothing was left of what was refused: {restored:?}");
+}
+
+/// What a killed server leaves beside its file: SQLite would play it into the restored one.
+fn an_old_log_is_in_the_way(store: &Store, restore: impl Fn() -> String) {
+    if store.engine() == Engine::Postgres {
+        return;
+    }
+    for rest in ["-wal", "-journal"] {
+        let log = store.folder().join(format!("afterglow.db{rest}"));
+        fs::write(&log, "of the old database").unwrap();
+        let said = restore();
+        assert!(said.contains(log.to_str().unwrap()), "{said}");
+        fs::remove_file(log).unwrap();
+    }
 }

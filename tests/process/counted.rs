@@ -52,5 +52,6 @@ async fn reminders_of_36_hours_down_are_counted(world: Arc<World>) {
     let metrics = server.metrics().await;
     assert_eq!((ended(&metrics, "expired"), ended(&metrics, "accepted")), (LATE as f64, FRESH as f64));
     assert_eq!(metrics.get("notification_lateness_seconds_count"), Some(&(FRESH as f64)));
+    assert!(metrics.contains_key("crisis_resources_age_days"), "{metrics:?}");
     assert_eq!(metrics.get("notifications_claimed_total"), Some(&((LATE + FRESH) as f64)));
 }

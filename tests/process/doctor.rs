@@ -44,6 +44,8 @@ async fn the_doctor_finds_a_fresh_house_in_order() {
     for subject in ["configuration", "data folder", "keys", "database", "migrations", "clock", "reminders"] {
         assert_eq!(mark(&ended, subject), "ok", "{ended:?}");
     }
+    // How old they are depends on when this is run.
+    assert!(["ok", "warn"].contains(&mark(&ended, "crisis numbers")), "{ended:?}");
     assert_eq!(mark(&ended, "push contact"), "warn");
     assert_eq!(mark(&ended, "mail"), "warn");
 }

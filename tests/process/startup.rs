@@ -168,6 +168,32 @@ async fn sigterm_lets_a_slow_request_finish_and_exits_0() {
     assert_eq!(server.ends_within(Duration::from_secs(20)).await, Some(0), "{}", server.said());
 }
 
+#[test]
+fn an_admin_is_made_with_what_was_asked_for_or_not_at_all() {
+    let folder = Folder::new();
+    let clinic = ["admin", "create", "--clinic", "Praxis", "--country", "DE", "--zone", "Europe/Berlin"];
+    let admin = |also: &str| {
+        let more = ["--email", "ada@example.org", "--password-stdin", "--also", also];
+        run_to_its_end(afterglow(folder.path(), &[&clinic[..], &more[..]].concat()), PASSWORD)
+    };
+    let misspelt = admin("therapist,medicla");
+    assert_eq!(misspelt.code, Some(2), "{misspelt:?}");
+    assert!(misspelt.stderr.contains("medicla") && misspelt.stderr.contains("medical"), "{misspelt:?}");
+    assert_eq!(admin("therapist,medical").code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_in_another_place_is_as_private() {
+    for form in ["sqlite:", "sqlite://"] {
+        let folder = Folder::new();
+        let file = folder.path().join("elsewhere.db");
+        let mut command = afterglow(folder.path(), &["serve"]);
+        command.env("AFTERGLOW_DATABASE__URL", format!("{form}{}", file.display()));
+        Running::start(command).address().await;
+        assert_eq!(mode(&file), 0o600, "{form}");
+    }
+}
+
 /// Tells the whole story and must end well, with nothing left behind.
 fn demo(arguments: &[&str]) {
     let folder = Folder::new();
