@@ -2,8 +2,9 @@
 """Runs schemathesis against the real binary: no 5xx, no undocumented status, no body that is not as described.
 
 For each of nobody, a patient, a therapist and an admin: a fresh data folder, a seeded clinic, the server on a free
-loopback port without its worker, and one run with a fixed seed and few examples. Two of them run at a time, because
-the tool itself keeps one core busy. Everything started here is ended here.
+loopback port without its worker, one run of single requests and one of chains, in which a request uses what an answer
+before it named, both with a fixed seed and few examples. Two of them run at a time, because the tool itself keeps one
+core busy. Everything started here is ended here.
 
     tests/contract/run.py --binary target/debug/afterglow --schemathesis target/ci-venv/bin/schemathesis
 """
@@ -27,6 +28,8 @@ from typing import Iterator
 ENDING = ["delete_login", "delete_device"]
 # Would reach out to whatever push service an example names.
 OUTWARD = ["test_push_subscription"]
+SINGLE = "examples,coverage,fuzzing"
+STATEFUL = "stateful"
 CHECKS = ",".join(
     [
         "not_a_server_error",
@@ -102,11 +105,15 @@ def serving(binary: str, folder: Path) -> Iterator[tuple[str, dict[str, list[dic
             server.wait()
 
 
-def schemathesis(arguments: argparse.Namespace, base: str, token: str | None, chosen: list[str]) -> list[str]:
+def schemathesis(
+    arguments: argparse.Namespace, base: str, token: str | None, phases: str, chosen: list[str]
+) -> list[str]:
+    # What one answer names is asked for in the next request; these chains are short, so there can be more of them.
+    examples = arguments.examples * (10 if phases == STATEFUL else 1)
     command = [
         *(arguments.schemathesis, "run", f"{base}/openapi.json", "--url", base),
-        *("--checks", CHECKS, "--phases", "examples,coverage,fuzzing"),
-        *("--seed", "20261122", "--generation-database", "none", "--max-examples", str(arguments.examples)),
+        *("--checks", CHECKS, "--phases", phases),
+        *("--seed", "20261122", "--generation-database", "none", "--max-examples", str(examples)),
         *("--no-shrink", "--continue-on-failure", "--workers", "1", "--request-timeout", "20", "--warnings", "off"),
         *("--suppress-health-check", "all", *chosen),
     ]
@@ -125,14 +132,14 @@ def check(arguments: argparse.Namespace, role: str) -> bool:
     try:
         with serving(arguments.binary, folder) as (base, people), output.open("wb") as log:
             token = people[role][0]["access_token"] if role != "nobody" else None
-            runs = [options("--exclude-operation-id", ENDING + OUTWARD)]
+            most = options("--exclude-operation-id", ENDING + OUTWARD)
+            runs = [(SINGLE, most), (STATEFUL, most)]
             if role == "patient":
-                runs.append(options("--include-operation-id", ENDING))
+                runs.append((SINGLE, options("--include-operation-id", ENDING)))
+            commands = [schemathesis(arguments, base, token, phases, chosen) for phases, chosen in runs]
             codes = [
-                subprocess.run(
-                    schemathesis(arguments, base, token, chosen), cwd=folder, stdout=log, stderr=subprocess.STDOUT
-                ).returncode
-                for chosen in runs
+                subprocess.run(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT).returncode
+                for command in commands
             ]
         kept = not any(codes)
         if not kept:
