@@ -30,6 +30,9 @@ pub struct Alert {
     /// What the rule says to clinicians.
     #[schema(example = "PHQ-9 item 9 answered above 0. Follow the clinic's protocol.")]
     pub says: String,
+    /// The next dosing session does not start before somebody has acknowledged this.
+    #[schema(example = false)]
+    pub blocks_session: bool,
     /// `checkin` or `measure_response`.
     #[schema(example = "measure_response")]
     pub source_kind: String,

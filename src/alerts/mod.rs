@@ -15,7 +15,7 @@ pub use climb::{climb, next_due};
 pub use dto::Alert;
 pub use ladder::rank;
 pub use mailing::{mailed, still_calls};
-pub use queries::{VISIBLE, all_own, all_seen, open_for, open_of};
+pub use queries::{VISIBLE, all_own, all_seen, open_for, open_of, refuse_unacknowledged};
 pub use raise::{Raised, raise};
 pub use routes::router;
 

@@ -97,11 +97,13 @@ fn view(app: &AppState, row: Row, locale: &str) -> ApiResult<Alert> {
             Some(AlertAcknowledgement { at, member_id, display_name, reason })
         }
     };
+    let rule = app.measures.rule(&row.rule);
     Ok(Alert {
         id: row.id,
         patient_id: row.patient_id,
         patient_name,
-        says: app.measures.rule(&row.rule).map(|rule| rule.says(locale).to_owned()).unwrap_or_default(),
+        says: rule.map(|rule| rule.says(locale).to_owned()).unwrap_or_default(),
+        blocks_session: rule.is_some_and(|rule| rule.blocks_session),
         level: row.level,
         rule: row.rule,
         source_kind: row.source_kind,
@@ -112,6 +114,10 @@ fn view(app: &AppState, row: Row, locale: &str) -> ApiResult<Alert> {
     })
 }
 
+/// So that what is cut off a long list is what matters least.
+const GRAVEST_FIRST: &str = "CASE o.level WHEN 'info' THEN 3 WHEN 'moderate' THEN 2 WHEN 'high' THEN 1 ELSE 0 END, \
+     o.raised_at, o.id";
+
 /// Every open alert that a member sees: the gravest first, then the oldest.
 pub async fn open_for(
     app: &AppState,
@@ -119,11 +125,9 @@ pub async fn open_for(
     me: &Caller,
     now: DateTime<Utc>,
 ) -> ApiResult<Vec<Alert>> {
-    let rest = "AND o.acknowledged_at IS NULL ORDER BY o.raised_at, o.id LIMIT $4";
-    let rows = select(conn, (me, now), rest, vec![MOST_OPEN.into()]).await?;
-    let mut found = rows.into_iter().map(|row| view(app, row, &me.locale)).collect::<ApiResult<Vec<_>>>()?;
-    found.sort_by_key(|alert| (std::cmp::Reverse(super::rank(&alert.level)), alert.raised_at));
-    Ok(found)
+    let rest = format!("AND o.acknowledged_at IS NULL ORDER BY {GRAVEST_FIRST} LIMIT $4");
+    let rows = select(conn, (me, now), &rest, vec![MOST_OPEN.into()]).await?;
+    rows.into_iter().map(|row| view(app, row, &me.locale)).collect()
 }
 
 /// The open alerts of one patient that a member sees, the gravest first.
@@ -133,12 +137,10 @@ pub async fn open_of(
     who: (&Caller, DateTime<Utc>),
     patient: PatientId,
 ) -> ApiResult<Vec<Alert>> {
-    let rest = "AND o.acknowledged_at IS NULL AND o.patient_id = $4 ORDER BY o.raised_at, o.id LIMIT $5";
-    let rows = select(conn, who, rest, vec![patient.0.into(), MOST_OPEN.into()]).await?;
-    let mut found =
-        rows.into_iter().map(|row| view(app, row, &who.0.locale)).collect::<ApiResult<Vec<_>>>()?;
-    found.sort_by_key(|alert| (std::cmp::Reverse(super::rank(&alert.level)), alert.raised_at));
-    Ok(found)
+    let rest =
+        format!("AND o.acknowledged_at IS NULL AND o.patient_id = $4 ORDER BY {GRAVEST_FIRST} LIMIT $5");
+    let rows = select(conn, who, &rest, vec![patient.0.into(), MOST_OPEN.into()]).await?;
+    rows.into_iter().map(|row| view(app, row, &who.0.locale)).collect()
 }
 
 /// Every alert of one patient that a member sees, open or not, the oldest first; without what colleagues wrote.
@@ -233,4 +235,23 @@ pub async fn acknowledge(
     reminders::cancel(tx, about, Reason::AlreadyDone).await?;
     care::changed_for_team(tx.conn(), patient).await?;
     Ok(())
+}
+
+/// 409 while an answer of the patient's that stands against a dosing session has not been acknowledged.
+pub async fn refuse_unacknowledged(app: &AppState, tx: &WriteTx, patient: PatientId) -> ApiResult<()> {
+    let open = alerts::Entity::find()
+        .filter(alerts::Column::PatientId.eq(patient))
+        .filter(alerts::Column::AcknowledgedAt.is_null())
+        .all(tx.conn())
+        .await?;
+    let blocks =
+        |alert: &alerts::Model| app.measures.rule(&alert.rule).is_some_and(|rule| rule.blocks_session);
+    if !open.iter().any(blocks) {
+        return Ok(());
+    }
+    Err(ApiError::conflict(
+        "acknowledgement_needed",
+        "The patient answered something that stands against the session. Acknowledge that alert first (GET /alerts), \
+         then start.",
+    ))
 }

@@ -1,6 +1,7 @@
 //! Mood check-ins: the one home of the daily form. A patient creates, reads, edits and deletes their own; only mood is
 //! required. A very low one carries a crisis card in its answer and commits an alert in the same transaction.
 
+mod calls;
 mod dto;
 mod queries;
 mod routes;

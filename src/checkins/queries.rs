@@ -2,21 +2,20 @@
 
 use entity::{
     checkins,
-    ids::{AlertId, CheckinId, PatientId},
+    ids::{CheckinId, ClinicId, PatientId},
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
 use super::{
+    calls,
     dto::{Checkin, CheckinPatch},
     rules::{self, Detail, Draft},
 };
 use crate::{
-    alerts::{self, Raised},
     db::WriteTx,
     error::{ApiError, ApiResult},
-    measures::{DAILY, embedded},
     page::Page,
     vault::{DataKey, Place},
 };
@@ -66,16 +65,15 @@ fn with_words(row: checkins::Model, detail: Detail) -> Checkin {
     }
 }
 
-/// Inserts the draft and, when it is very low, the alert beside it.
+/// Inserts the draft, and the alerts of what it calls for beside it.
 pub async fn insert(
     tx: &WriteTx,
-    patient: PatientId,
+    (patient, clinic): (PatientId, ClinicId),
     key: &DataKey,
-    (id, alert): (CheckinId, AlertId),
+    id: CheckinId,
     draft: Draft,
 ) -> ApiResult<checkins::Model> {
-    let flagged = rules::is_very_low(draft.mood, draft.anxiety, &draft.detail);
-    let row = checkins::Model {
+    let mut row = checkins::Model {
         patient_id: patient,
         id,
         version: 1,
@@ -91,23 +89,14 @@ pub async fn insert(
         energy: draft.energy,
         sleep_hours: draft.sleep_hours,
         detail_sealed: seal(key, id, &draft.detail),
-        flagged,
+        flagged: false,
         created_at: tx.now(),
         updated_at: tx.now(),
     };
+    row.flagged = calls::judge(tx, (patient, clinic), &row, &draft.detail).await?;
     let active: checkins::ActiveModel = row.clone().into();
     checkins::Entity::insert(active.reset_all()).exec_without_returning(tx.conn()).await?;
-    if flagged {
-        raise_alert(tx, patient, alert, id).await?;
-    }
     Ok(row)
-}
-
-async fn raise_alert(tx: &WriteTx, patient: PatientId, alert: AlertId, checkin: CheckinId) -> ApiResult<()> {
-    let rule = embedded(DAILY).and_then(|form| form.rule(rules::VERY_LOW));
-    let rule = rule.ok_or_else(|| ApiError::internal("the daily form has lost its rule"))?;
-    let raised = Raised { id: alert, rule, source: ("checkin", checkin.0) };
-    alerts::raise(tx, patient, vec![raised]).await
 }
 
 /// One check-in, 404 unless it is the patient's.
@@ -151,12 +140,12 @@ pub async fn all(
     rows.into_iter().map(|row| words(&row).map(|detail| with_words(row, detail))).collect()
 }
 
-/// Changes a check-in that is still at `version`, else 412. What becomes very low by it raises its alert now.
+/// Changes a check-in that is still at `version`, else 412. What it calls for only now raises its alert now.
 pub async fn update(
     tx: &WriteTx,
-    patient: PatientId,
+    (patient, clinic): (PatientId, ClinicId),
     key: &DataKey,
-    (id, alert, version): (CheckinId, AlertId, i32),
+    (id, version): (CheckinId, i32),
     patch: CheckinPatch,
 ) -> ApiResult<checkins::Model> {
     let row = find(tx.conn(), patient, id).await?;
@@ -164,28 +153,20 @@ pub async fn update(
         return Err(ApiError::stale());
     }
     let detail = rules::patched(detail(&row, key)?, &patch);
-    let mood = patch.mood.unwrap_or(row.mood);
-    let anxiety = patch.anxiety.apply(row.anxiety);
-    let very_low = rules::is_very_low(mood, anxiety, &detail);
-    if very_low && !row.flagged {
-        raise_alert(tx, patient, alert, id).await?;
-    }
-    let changed = checkins::ActiveModel {
-        patient_id: Set(patient),
-        id: Set(id),
-        version: Set(version + 1),
-        sync_seq: Set(tx.sync_seq()),
-        mood: Set(mood),
-        anxiety: Set(anxiety),
-        energy: Set(patch.energy.apply(row.energy)),
-        sleep_hours: Set(patch.sleep_hours.apply(row.sleep_hours)),
-        detail_sealed: Set(seal(key, id, &detail)),
-        // Once raised it stays: a later edit does not take an alert back.
-        flagged: Set(row.flagged || very_low),
-        updated_at: Set(tx.now()),
-        ..Default::default()
+    let mut changed = checkins::Model {
+        version: version + 1,
+        sync_seq: tx.sync_seq(),
+        mood: patch.mood.unwrap_or(row.mood),
+        anxiety: patch.anxiety.apply(row.anxiety),
+        energy: patch.energy.apply(row.energy),
+        sleep_hours: patch.sleep_hours.apply(row.sleep_hours),
+        detail_sealed: seal(key, id, &detail),
+        updated_at: tx.now(),
+        ..row
     };
-    Ok(changed.update(tx.conn()).await?)
+    // Once raised it stays: a later edit does not take an alert back.
+    changed.flagged |= calls::judge(tx, (patient, clinic), &changed, &detail).await?;
+    Ok(checkins::ActiveModel::from(changed).reset_all().update(tx.conn()).await?)
 }
 
 /// Deletes a check-in that is still at `version` and leaves a tombstone for devices that are offline.

@@ -38,10 +38,10 @@ async fn create_checkin(
 ) -> ApiResult<Answer> {
     let now = app.clock.now();
     let draft = rules::draft(input, &me.zone, now)?;
-    let ids = (app.random.uuid_v7(now).into(), app.random.uuid_v7(now).into());
+    let id = app.random.uuid_v7(now).into();
     app.db
         .write_once(&me.writing(), replay.as_ref(), &me.key, async |tx| {
-            let row = queries::insert(tx, me.id(), &me.key, ids, draft).await?;
+            let row = queries::insert(tx, (me.id(), me.clinic), &me.key, id, draft).await?;
             let card = row.flagged.then(|| safety::crisis_card(rules::VERY_LOW, &me.locale));
             let checkin = Checkin { crisis_card: card, ..queries::view(row, &me.key)? };
             Answer::created(&checkin, Some(checkin.version))
@@ -89,12 +89,10 @@ async fn update_checkin(
     IfMatch(version): IfMatch,
     ValidJson(patch): ValidJson<CheckinPatch>,
 ) -> ApiResult<Versioned<Checkin>> {
-    let alert = app.random.uuid_v7(app.clock.now()).into();
+    let whose = (me.id(), me.clinic);
     let row = app
         .db
-        .write(&me.writing(), async |tx| {
-            queries::update(tx, me.id(), &me.key, (id, alert, version), patch).await
-        })
+        .write(&me.writing(), async |tx| queries::update(tx, whose, &me.key, (id, version), patch).await)
         .await?;
     let card = row.flagged.then(|| safety::crisis_card(rules::VERY_LOW, &me.locale));
     Ok(Versioned {

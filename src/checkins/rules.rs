@@ -34,7 +34,7 @@ pub const EMOTIONS: [&str; 20] = [
     "hopeless",
 ];
 
-/// The rule of `content/measures/daily-check-in.json` that a single form can meet.
+/// The gravest rule of `content/measures/daily-check-in.json`.
 pub const VERY_LOW: &str = "checkin-very-low";
 
 /// How far back a form filled in offline may lie.
@@ -105,12 +105,6 @@ pub fn draft(input: CheckinCreate, zone: &str, now: DateTime<Utc>) -> ApiResult<
     })
 }
 
-/// Whether the daily form's own rule asks for the crisis card: mood 0 or 1 together with anxiety from 8 or "hopeless".
-pub fn is_very_low(mood: i32, anxiety: Option<i32>, detail: &Detail) -> bool {
-    let hopeless = detail.emotions.iter().any(|emotion| emotion == "hopeless");
-    mood <= 1 && (hopeless || anxiety.is_some_and(|anxiety| anxiety >= 8))
-}
-
 /// The words after a patch.
 pub fn patched(detail: Detail, patch: &CheckinPatch) -> Detail {
     Detail {
@@ -171,25 +165,5 @@ mod tests {
         let words: Vec<&str> =
             templates["emotionTags"].as_array().unwrap().iter().map(|w| w.as_str().unwrap()).collect();
         assert_eq!(words, EMOTIONS);
-    }
-
-    #[test]
-    fn the_crisis_rule_is_that_of_the_content_cell_by_cell() {
-        let form: serde_json::Value =
-            serde_json::from_str(include_str!("../../content/measures/daily-check-in.json")).unwrap();
-        let rule =
-            form["safetyRules"].as_array().unwrap().iter().find(|rule| rule["id"] == VERY_LOW).unwrap();
-        assert_eq!(rule["when"]["all"][0]["value"], 1);
-        assert_eq!(rule["when"]["all"][1]["any"][0]["value"], 8);
-        let hopeless = Detail { emotions: vec!["hopeless".into()], note: None };
-        for (mood, anxiety, detail, wanted) in [
-            (1, Some(8), Detail::default(), true),
-            (0, None, hopeless.clone(), true),
-            (1, Some(7), Detail::default(), false),
-            (1, None, Detail::default(), false),
-            (2, Some(10), hopeless, false),
-        ] {
-            assert_eq!(is_very_low(mood, anxiety, &detail), wanted, "{mood} {anxiety:?} {detail:?}");
-        }
     }
 }

@@ -54,14 +54,13 @@ impl Pushed for Checkins {
 
     async fn create(push: &Push<'_>, id: Uuid, input: CheckinCreate) -> ApiResult<()> {
         let draft = rules::draft(input, push.zone, push.tx.now())?;
-        let ids = (id.into(), push.tx.new_id().into());
-        queries::insert(push.tx, push.patient, push.key, ids, draft).await?;
+        queries::insert(push.tx, (push.patient, push.clinic), push.key, id.into(), draft).await?;
         Ok(())
     }
 
     async fn update(push: &Push<'_>, row: checkins::Model, patch: CheckinPatch) -> ApiResult<()> {
-        let ids = (row.id, push.tx.new_id().into(), row.version);
-        queries::update(push.tx, push.patient, push.key, ids, patch).await?;
+        let (whose, which) = ((push.patient, push.clinic), (row.id, row.version));
+        queries::update(push.tx, whose, push.key, which, patch).await?;
         Ok(())
     }
 

@@ -7,6 +7,6 @@ mod queries;
 mod routes;
 mod texts;
 
-pub use queries::{all, ended_by_restore, holds, require_sharing};
+pub use queries::{all, ended_by_restore, holds, may_share, require_sharing};
 pub use routes::router;
 pub use texts::Purpose;

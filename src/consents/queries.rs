@@ -30,9 +30,14 @@ pub async fn holds(conn: &impl ConnectionTrait, patient: PatientId, purpose: Pur
     Ok(latest(conn, patient, purpose).await?.is_none_or(|row| row.withdrawn_at.is_none()))
 }
 
+/// Whether the patient's consent to sharing stands.
+pub async fn may_share(conn: &impl ConnectionTrait, patient: PatientId) -> ApiResult<bool> {
+    holds(conn, patient, Purpose::SharingWithCareTeam).await
+}
+
 /// 409 while the patient's consent to sharing is withdrawn. Everything that shares asks this under the patient's lock.
 pub async fn require_sharing(conn: &impl ConnectionTrait, patient: PatientId) -> ApiResult<()> {
-    if holds(conn, patient, Purpose::SharingWithCareTeam).await? {
+    if may_share(conn, patient).await? {
         return Ok(());
     }
     Err(ApiError::conflict(

@@ -16,7 +16,7 @@ mod templates;
 pub use clinic::{Ground, ground, ground_of};
 pub use dto::Plan;
 pub use hours::{Hours, Opening, check as check_openings};
-pub use queries::all;
+pub use queries::{all, hand_over};
 pub use routes::router;
 pub use shift::{following, move_assignments};
 pub use sync::Plans;

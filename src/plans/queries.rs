@@ -1,7 +1,7 @@
 //! Rows of plans. The patient is part of every predicate.
 
 use entity::{
-    ids::{PatientId, PlanId},
+    ids::{AccountId, PatientId, PlanId},
     plans, sessions,
 };
 use sea_orm::{
@@ -145,4 +145,24 @@ async fn refuse_while_sessions_are_ahead(tx: &WriteTx, patient: PatientId, plan:
         "sessions_left",
         "Sessions of this plan are still to come. Complete or cancel them first, or cancel the plan.",
     ))
+}
+
+/// A plan that one member carries out is carried out by another from now on.
+pub async fn hand_over(
+    tx: &WriteTx,
+    patient: PatientId,
+    (from, to): (AccountId, AccountId),
+) -> ApiResult<()> {
+    use plans::Column::{MemberId, PatientId as Owner, State, SyncSeq, UpdatedAt, Version};
+    plans::Entity::update_many()
+        .col_expr(MemberId, Expr::value(to))
+        .col_expr(Version, Expr::col(Version).add(1))
+        .col_expr(SyncSeq, Expr::value(tx.sync_seq()))
+        .col_expr(UpdatedAt, Expr::value(tx.now()))
+        .filter(Owner.eq(patient))
+        .filter(MemberId.eq(from))
+        .filter(State.eq(PlanState::Active.as_str()))
+        .exec(tx.conn())
+        .await?;
+    Ok(())
 }

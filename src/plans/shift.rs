@@ -16,6 +16,7 @@ use crate::{
         localtime::{LocalTime, Zone},
         session::{SessionState, placement_after_move},
     },
+    sessions::untick,
 };
 
 /// Local days from one instant to another.
@@ -49,9 +50,12 @@ pub async fn following(
         let detail = "would put later sessions of the plan into the past; move this one alone";
         return Err(ApiError::invalid_field("/starts_at", "too_soon", detail));
     }
+    let placed: Vec<i32> = rows.iter().map(|row| row.placement).collect();
     let rows: Vec<sessions::Model> =
         rows.into_iter().zip(times).map(|(row, time)| shifted(tx, patients_zone, row, time)).collect();
     write(tx, &rows).await?;
+    let on_other_days = rows.iter().zip(placed).filter(|(row, placed)| row.placement != *placed);
+    untick(tx, before.patient_id, on_other_days.map(|(row, _)| row.id).collect()).await?;
     Ok(rows)
 }
 

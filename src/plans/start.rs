@@ -12,7 +12,7 @@ use super::{
     assignments::{Ask, asks},
     clinic::Ground,
     dto::{PlanCreate, PlanState, PlanWithSessions, StartedPlan, UnsentReminder, escaped},
-    fit::{Fitted, Unfit, Wanted, fit},
+    fit::{Fitted, Unfit, Wanted, fit, plus},
     queries,
     templates::{PlanTemplate, TemplateSession},
 };
@@ -104,8 +104,10 @@ pub fn draft(
     })?;
     let times = fit(ground.calendar(), &wanted, date, input.time).map_err(|error| unfit(error, &kept))?;
     check_times(&kept, &times, now)?;
-    let dosing = kept.iter().position(|one| one.kind == "dosing").and_then(|index| times.get(index));
-    let first = dosing.map_or(date, |place| ground.zone.local(place.starts_at).date());
+    // Forms are counted from the day of the first one also where that one is left out.
+    let dosing = kept.iter().zip(&times).find(|(one, _)| one.kind == "dosing");
+    let first =
+        dosing.map_or(date, |(one, time)| plus(ground.zone.local(time.starts_at).date(), -one.day_offset));
     let measures = if input.without_measures { &[][..] } else { &template.measures };
     Ok(Draft {
         template_id: template.id.clone(),

@@ -19,7 +19,7 @@ use crate::{
     app::AppState,
     db::WriteTx,
     error::{ApiError, ApiResult},
-    reminders::rules::localtime::Zone,
+    reminders::{CALLED_FOR_HELP, LONGEST_SUPPORT, rules::localtime::Zone},
     safety::CrisisResources,
 };
 
@@ -88,8 +88,11 @@ pub async fn day(
         .await?;
     let statement = Statement::from_sql_and_values(
         conn.get_database_backend(),
-        "SELECT EXISTS (SELECT 1 FROM alerts WHERE patient_id = $1 AND acknowledged_at IS NULL) AS open",
-        [patient.0.into()],
+        format!(
+            "SELECT EXISTS (SELECT 1 FROM alerts WHERE patient_id = $1 AND raised_at > $2 \
+             AND acknowledged_at IS NULL AND {CALLED_FOR_HELP}) AS open"
+        ),
+        [patient.0.into(), (now - LONGEST_SUPPORT).into()],
     );
     let alert = OpenAlert::find_by_statement(statement).one(conn).await?;
     let date = zone.local_date(now);

@@ -11,7 +11,7 @@ use entity::{
 };
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    QuerySelect, sea_query::Expr,
 };
 use uuid::Uuid;
 
@@ -27,6 +27,10 @@ use crate::{
 /// How long after an answer that called for help routine prompts stay away in any case, and at most.
 pub const SUPPORT: Duration = Duration::hours(24);
 pub const LONGEST_SUPPORT: Duration = Duration::days(7);
+
+/// Alerts that somebody is told of the same day, which climb; the others wait for the next review and change nothing for
+/// the patient.
+pub const CALLED_FOR_HELP: &str = "(next_at IS NOT NULL OR step > 0)";
 
 /// A page, latest due first.
 pub async fn list(
@@ -154,6 +158,7 @@ async fn open_answer(
     let row = alerts::Entity::find()
         .filter(Owner.eq(patient))
         .filter(RaisedAt.gt(now - LONGEST_SUPPORT))
+        .filter(Expr::cust(CALLED_FOR_HELP))
         .filter(Condition::any().add(AcknowledgedAt.is_null()).add(RaisedAt.gt(now - SUPPORT)))
         .order_by_asc(RaisedAt)
         .one(conn)

@@ -44,7 +44,7 @@ pub use delivery_sync::DeliveryPolicies;
 pub use dto::{Reminder, SessionReminder};
 pub use facts::{PatientFacts, hush_windows, session_facts, session_state, takes_place};
 pub use insert::insert;
-pub use ledger::{LONGEST_SUPPORT, SUPPORT, in_app_text, lock_screen_key, reminders_of};
+pub use ledger::{CALLED_FOR_HELP, LONGEST_SUPPORT, SUPPORT, in_app_text, lock_screen_key, reminders_of};
 pub use marks::{Mark, report};
 pub use planner::{of_new_session, of_session, replan, replan_patient, row_of};
 pub use queries::{list as rules_of, recurrence};

@@ -14,7 +14,7 @@ use crate::{
     app::AppState,
     error::ApiResult,
     reminders::{
-        LONGEST_SUPPORT, SUPPORT, parse_policy,
+        CALLED_FOR_HELP, LONGEST_SUPPORT, SUPPORT, parse_policy,
         rules::{
             localtime::Zone,
             policy::{HushWindow, Policy},
@@ -83,7 +83,7 @@ pub async fn accounts(
          CASE WHEN EXISTS (SELECT 1 FROM plans x WHERE x.patient_id = a.id AND x.state = 'active') \
          THEN 1 ELSE 0 END AS active_plan, \
          CASE WHEN EXISTS (SELECT 1 FROM alerts x WHERE x.patient_id = a.id AND x.raised_at > $1 \
-         AND (x.acknowledged_at IS NULL OR x.raised_at > $2)) THEN 1 ELSE 0 END AS needs_support, \
+         AND {CALLED_FOR_HELP} AND (x.acknowledged_at IS NULL OR x.raised_at > $2)) THEN 1 ELSE 0 END AS needs_support, \
          k.kek_id, k.generation, k.wrapped FROM accounts a \
          JOIN data_keys k ON k.owner_kind = CASE a.kind WHEN 'patient' THEN 'patient' ELSE 'account' END \
          AND k.owner_id = a.id JOIN clinics c ON c.id = a.clinic_id \

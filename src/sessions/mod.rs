@@ -19,9 +19,11 @@ pub use administration::{
 };
 pub use dto::{LOCATIONS, Session};
 pub use overlaps::{Slot, refuse_overlaps};
-pub use own::{ReadinessItem, checklist, close_intentions, has_intention, own_intention, shared_intention};
+pub use own::{
+    ReadinessItem, checklist, close_intentions, has_intention, own_intention, shared_intention, untick,
+};
 pub use own_sync::{Intentions, Readiness, SyncedIntention, SyncedReadiness};
-pub use queries::{all, view};
+pub use queries::{all, hand_over, view};
 pub use readiness::items as readiness_items;
 pub use requests::{RequestKeys, RequestKind, SessionRequest, all_open as open_requests};
 pub use sync::Sessions;

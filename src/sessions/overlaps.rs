@@ -97,6 +97,11 @@ struct Met {
     of_patient: i32,
 }
 
+/// A member is with all of a group at once, and with nobody whose care has ended.
+const OF_MEMBER: &str = "s.member_id = $2 AND (w.party IS NULL OR s.group_id IS NULL OR s.group_id <> w.party) \
+     AND EXISTS (SELECT 1 FROM care_relations r WHERE r.patient_id = s.patient_id AND r.member_id = $2 \
+     AND r.ended_at IS NULL)";
+
 /// The first of the slots that is taken. What moves with the others is where it will be, not where it was. The slots
 /// come first in each join, so that every one of them reads its own hours of a calendar and nothing else.
 async fn first_met(
@@ -121,11 +126,10 @@ async fn first_met(
         format!(
             "SELECT w.place, {of_patient} AS of_patient FROM wanted w CROSS JOIN sessions s WHERE {whose} \
              AND s.starts_at > w.near AND s.starts_at < w.ends AND s.ends_at > w.starts \
-             AND s.state IN ('planned','started') AND (w.party IS NULL OR s.group_id IS NULL OR s.group_id <> w.party) \
-             AND s.id NOT IN (SELECT session FROM wanted)"
+             AND s.state IN ('planned','started') AND s.id NOT IN (SELECT session FROM wanted)"
         )
     };
-    let (of_patient, of_member) = (taken("s.patient_id = $1", 1), taken("s.member_id = $2", 0));
+    let (of_patient, of_member) = (taken("s.patient_id = $1", 1), taken(OF_MEMBER, 0));
     let sql = format!(
         "WITH wanted AS (SELECT * FROM {source}) \
          SELECT * FROM ({of_patient} UNION ALL {of_member}) AS met ORDER BY place, of_patient DESC LIMIT 1"

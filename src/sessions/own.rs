@@ -12,7 +12,8 @@ use entity::{
     session_readiness, sessions,
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set, sea_query::OnConflict,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set,
+    sea_query::{Expr, OnConflict},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -370,5 +371,23 @@ pub async fn tick(tx: &WriteTx, session: &sessions::Model, item: String, done: b
     let replace =
         OnConflict::columns([Owner, Session, Item]).update_columns([SyncSeq, Done, UpdatedAt]).to_owned();
     session_readiness::Entity::insert(row).on_conflict(replace).exec_without_returning(tx.conn()).await?;
+    Ok(())
+}
+
+/// A session on another day is got ready for anew: the ride home was for the old one.
+pub async fn untick(tx: &WriteTx, patient: PatientId, sessions: Vec<SessionId>) -> ApiResult<()> {
+    use session_readiness::Column::{Done, PatientId as Owner, SessionId as Session, SyncSeq, UpdatedAt};
+    if sessions.is_empty() {
+        return Ok(());
+    }
+    session_readiness::Entity::update_many()
+        .col_expr(Done, Expr::value(false))
+        .col_expr(SyncSeq, Expr::value(tx.sync_seq()))
+        .col_expr(UpdatedAt, Expr::value(tx.now()))
+        .filter(Owner.eq(patient))
+        .filter(Session.is_in(sessions))
+        .filter(Done.eq(true))
+        .exec(tx.conn())
+        .await?;
     Ok(())
 }

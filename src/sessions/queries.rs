@@ -5,13 +5,14 @@ use entity::{
     sessions,
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
-    Set, Statement,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, QueryFilter,
+    QueryOrder, Set, Statement, sea_query::Expr,
 };
 
 use super::{
     dto::{Session, SessionCreate, SessionPatch},
     overlaps::{Slot, refuse_overlaps},
+    own::untick,
     rules::{self, Step},
 };
 use crate::{
@@ -177,6 +178,9 @@ pub async fn relocate(
     };
     let moved = changed.update(tx.conn()).await?;
     withdraw_question(tx, row.member_id, id).await?;
+    if moved.placement != row.placement {
+        untick(tx, patient, vec![id]).await?;
+    }
     Ok((row, moved))
 }
 
@@ -188,7 +192,9 @@ pub async fn advance(
     step: Step,
 ) -> ApiResult<sessions::Model> {
     let row = unchanged(tx, patient, id, version).await?;
-    let state = step.from(session_state(&row))?;
+    let before = session_state(&row);
+    let state = step.from(before)?;
+    step.not_before((before, row.starts_at), tx.now())?;
     let ended_at = match step {
         Step::Complete(said) => {
             let times = (row.started_at.unwrap_or(row.starts_at), row.ends_at);
@@ -209,4 +215,24 @@ pub async fn advance(
         ..Default::default()
     };
     Ok(changed.update(tx.conn()).await?)
+}
+
+/// What one member had planned with a patient is with another from now on.
+pub async fn hand_over(
+    tx: &WriteTx,
+    patient: PatientId,
+    (from, to): (AccountId, AccountId),
+) -> ApiResult<()> {
+    use sessions::Column::{MemberId, PatientId as Owner, State, SyncSeq, UpdatedAt, Version};
+    sessions::Entity::update_many()
+        .col_expr(MemberId, Expr::value(to))
+        .col_expr(Version, Expr::col(Version).add(1))
+        .col_expr(SyncSeq, Expr::value(tx.sync_seq()))
+        .col_expr(UpdatedAt, Expr::value(tx.now()))
+        .filter(Owner.eq(patient))
+        .filter(MemberId.eq(from))
+        .filter(State.eq(SessionState::Planned.as_str()))
+        .exec(tx.conn())
+        .await?;
+    Ok(())
 }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     accounts::{Patient, Therapist},
+    alerts,
     app::AppState,
     care::{SharedPatient, TreatedPatient},
     error::ApiResult,
@@ -148,6 +149,9 @@ async fn advance(
     shared
         .write(app, step.action(), format!("sessions/{id}"), async |tx, scope| {
             let row = queries::advance(tx, scope.patient, (id, version), step).await?;
+            if step == Step::Start && row.kind == "dosing" {
+                alerts::refuse_unacknowledged(app, tx, scope.patient).await?;
+            }
             reminders::replan_patient(tx, scope.patient).await?;
             let reminders = reminders::of_session(tx.conn(), scope.patient, id).await?;
             Ok(Versioned {

@@ -14,6 +14,9 @@ const FURTHEST: Duration = Duration::days(731);
 /// How long ago a session that is entered late may have been.
 const OLDEST: Duration = Duration::days(31);
 
+/// How long before its time a session may begin.
+const EARLIEST: Duration = Duration::hours(12);
+
 /// Start and end of a new session. 422 for instants nobody can mean.
 pub fn times(input: &SessionCreate, now: DateTime<Utc>) -> ApiResult<(DateTime<Utc>, DateTime<Utc>)> {
     let usual =
@@ -89,6 +92,26 @@ impl Step {
                 format!("The session is {}; that can no longer be done with it.", before.as_str()),
             )),
         }
+    }
+
+    /// 409 for what cannot have happened yet: it would count what follows a session from today, and nothing takes it back.
+    pub fn not_before(self, row: (SessionState, DateTime<Utc>), now: DateTime<Utc>) -> ApiResult<()> {
+        let (before, starts_at) = row;
+        let from = match (self, before) {
+            (Self::Start, _) | (Self::Complete(_), SessionState::Planned) => starts_at - EARLIEST,
+            (Self::NoShow, _) => starts_at,
+            _ => return Ok(()),
+        };
+        if now >= from {
+            return Ok(());
+        }
+        Err(ApiError::conflict(
+            "too_early",
+            format!(
+                "The session begins at {}. Look whether this is the one you mean; if it takes place now, move it first.",
+                starts_at.format("%Y-%m-%dT%H:%MZ")
+            ),
+        ))
     }
 
     /// The audited act.

@@ -252,7 +252,10 @@ async fn a_therapist_gets_what_the_shared_revision_shows(app: TestApp) {
     bo.get(&seen(&second)).await.refused(404, "not_found");
     let sql = "SELECT COUNT(*) AS n FROM audit_events WHERE action = 'journal.read_shared_attachment'";
     let recorded: i64 = app.query(sql, vec![]).await[0].try_get("", "n").unwrap();
-    assert_eq!(recorded, 7, "each attempt is recorded");
+    assert_eq!(recorded, 2);
+    let sql = "SELECT COUNT(*) AS n FROM audit_events WHERE action = 'care.refused'";
+    let refused: i64 = app.query(sql, vec![]).await[0].try_get("", "n").unwrap();
+    assert_eq!(refused, 5, "each attempt is recorded");
 }
 
 async fn a_field_takes_only_complete_attachments_of_its_entry(app: TestApp) {

@@ -13,6 +13,8 @@ both_engines![
     a_form_filled_in_offline_keeps_its_time,
     a_very_low_checkin_answers_with_the_card_and_raises_an_alert,
     an_edit_that_becomes_very_low_raises_the_alert_once,
+    hopeless_is_answered_with_the_card_and_waits_for_the_next_review,
+    three_in_a_row_count_once_a_clinician_has_signed,
     a_patch_keeps_clears_and_sets,
     a_stale_edit_changes_nothing,
     what_the_app_already_has_is_not_sent_again,
@@ -114,7 +116,7 @@ async fn a_very_low_checkin_answers_with_the_card_and_raises_an_alert(app: TestA
         (json!({"mood": 1, "anxiety": 8}), true),
         (json!({"mood": 0, "emotions": ["hopeless"]}), true),
         (json!({"mood": 1, "anxiety": 7}), false),
-        (json!({"mood": 2, "anxiety": 10, "emotions": ["hopeless"]}), false),
+        (json!({"mood": 2, "anxiety": 10}), false),
         (json!({"mood": 0}), false),
     ] {
         let before = app.count("alerts").await;
@@ -142,6 +144,66 @@ async fn an_edit_that_becomes_very_low_raises_the_alert_once(app: TestApp) {
     ana.patch(&path(&made), 2, &json!({"mood": 9})).await.expect(200);
     ana.patch(&path(&made), 3, &json!({"mood": 1})).await.expect(200);
     assert_eq!(app.count("alerts").await, 1);
+}
+
+/// The rules that raised an alert, in the order of their alerts.
+async fn raised(app: &TestApp) -> Vec<String> {
+    let rows = app.query("SELECT rule FROM alerts ORDER BY raised_at, id", vec![]).await;
+    rows.iter().map(|row| row.try_get("", "rule").unwrap()).collect()
+}
+
+async fn hopeless_is_answered_with_the_card_and_waits_for_the_next_review(app: TestApp) {
+    let (ana, bo) = (app.patient("ana").await, app.therapist("bo").await);
+    let hopeless = json!({"mood": 5, "emotions": ["hopeless"]});
+    for _ in 0..2 {
+        let made = send(&ana, &hopeless).await;
+        assert!(!made["crisis_card"]["message"].as_str().unwrap().is_empty(), "{made}");
+    }
+    assert_eq!(raised(&app).await, ["checkin-hopeless"], "while it is open it stands for the next one");
+    let seen = bo.get("/v1/alerts").await.expect(200)["items"][0].clone();
+    assert_eq!((&seen["level"], seen.get("next_step_at")), (&json!("info"), None));
+    // It stands for nothing graver.
+    let made = ana.checkin(5).await;
+    ana.patch(&path(&made), 1, &json!({"emotions": ["hopeless"]})).await.expect(200);
+    app.advance(Duration::minutes(1));
+    let low = ana.patch(&path(&made), 2, &json!({"mood": 0})).await.expect(200);
+    assert!(low["crisis_card"]["message"].is_string());
+    assert_eq!(raised(&app).await, ["checkin-hopeless", "checkin-very-low"]);
+}
+
+async fn three_in_a_row_count_once_a_clinician_has_signed(app: TestApp) {
+    let (ana, bo) = (app.patient("ana").await, app.therapist("bo").await);
+    let day = async |mood: i64, hours: f64| {
+        app.advance(Duration::days(1));
+        send(&ana, &json!({"mood": mood, "sleep_hours": hours})).await
+    };
+    for _ in 0..3 {
+        assert!(day(2, 3.5).await.get("crisis_card").is_none());
+    }
+    assert_eq!(raised(&app).await, [""; 0], "nobody has signed");
+    let read = bo.get("/v1/clinic/form-thresholds").await.expect(200);
+    let content = json!({"content": read["content"]});
+    bo.put("/v1/clinic/form-thresholds/signature", &content).await.expect(200);
+    assert!(day(1, 8.0).await["crisis_card"]["message"].is_string());
+    assert_eq!(raised(&app).await, ["checkin-low-three-days"]);
+    assert!(day(2, 3.0).await["crisis_card"]["message"].is_string(), "each time");
+    day(6, 3.0).await;
+    assert_eq!(raised(&app).await.len(), 1, "one that is open stands for the next");
+    assert!(day(6, 3.0).await.get("crisis_card").is_none());
+    assert_eq!(raised(&app).await, ["checkin-low-three-days", "checkin-little-sleep"]);
+    // Filled in offline, for the days before: what came later is not before it.
+    let late = json!({"mood": 2, "taken_at": app.now() - Duration::days(5)});
+    send(&ana, &late).await;
+    let open = bo.get("/v1/alerts").await.expect(200)["items"].as_array().unwrap().clone();
+    for alert in &open {
+        let path = format!("/v1/alerts/{}/acknowledge", id_of(alert));
+        bo.post(&path, &json!({"reason": "Called her."})).await.expect(200);
+    }
+    day(2, 8.0).await;
+    day(2, 8.0).await;
+    assert_eq!(raised(&app).await.len(), 2);
+    day(2, 8.0).await;
+    assert_eq!(raised(&app).await[2], "checkin-low-three-days", "after the acknowledgement anew");
 }
 
 async fn a_patch_keeps_clears_and_sets(app: TestApp) {

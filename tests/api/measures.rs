@@ -16,6 +16,7 @@ both_engines![
     what_is_wrong_with_a_form_is_named,
     the_daily_form_is_a_checkin,
     item_nine_commits_its_alert_and_answers_with_the_card,
+    what_was_to_be_shared_is_kept_when_sharing_was_withdrawn,
     worsening_raises_an_alert_only_after_an_earlier_result,
     thresholds_of_our_own_forms_wait_for_the_signature,
     a_repeated_request_has_one_effect,
@@ -275,6 +276,21 @@ async fn item_nine_commits_its_alert_and_answers_with_the_card(app: TestApp) {
     }
     let again = ana.get(&format!("/v1/measure-responses/{}", id_of(&made))).await.expect(200);
     assert!(again.to_string().find("phq9-item9").is_none(), "no scores of risk for patients: {again}");
+}
+
+/// The phone was offline, and the patient changed their mind on another one.
+async fn what_was_to_be_shared_is_kept_when_sharing_was_withdrawn(app: TestApp) {
+    let (ana, bo) = (app.patient("ana").await, app.therapist("bo").await);
+    let withdrawn =
+        json!({"purpose": "sharing_with_care_team", "decision": "withdrawn", "text_version": "1"});
+    ana.post("/v1/consents", &withdrawn).await.expect(201);
+    let form = with(form("phq-9", "000000003"), "shared", json!(true));
+    let made = hand_in(&ana, &form).await;
+    assert!(made["crisis_card"]["message"].is_string(), "{made}");
+    assert_eq!(made.get("shared_at"), None);
+    assert_eq!(alerts(&app).await.len(), 1);
+    let seen = bo.get(&format!("/v1/patients/{}/measure-responses", ana.id)).await.expect(200);
+    assert_eq!(seen["items"], json!([]));
 }
 
 async fn worsening_raises_an_alert_only_after_an_earlier_result(app: TestApp) {

@@ -229,6 +229,8 @@ async fn nobody_is_in_two_sessions_at_once(app: TestApp) {
         let made = bo.post(&format!("/v1/patients/{}/sessions", patient.id), &group).await.expect(201);
         assert_eq!(made["group_id"], json!(bo.id));
     }
+    // Nobody sits in the same group twice.
+    bo.post(&format!("/v1/patients/{}/sessions", ana.id), &group).await.refused(409, "session_overlap");
     // Two at the same moment, for two patients: one of them.
     let free = json!({"kind": "integration", "starts_at": "2027-02-01T08:30:00Z"});
     let post = |patient: &Person| format!("/v1/patients/{}/sessions", patient.id);

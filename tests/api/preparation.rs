@@ -9,6 +9,7 @@ both_engines![
     an_intention_is_the_patients_until_it_is_shared,
     a_stale_intention_changes_nothing,
     readiness_is_ticked_off_and_taken_back,
+    a_session_on_another_day_is_got_ready_for_anew,
     what_is_wrong_with_a_preparation_is_named,
 ];
 
@@ -70,6 +71,24 @@ async fn readiness_is_ticked_off_and_taken_back(app: TestApp) {
     assert_eq!(seen(&bo, &ana, &id).await["readiness"], ana.get(&list).await.expect(200)["items"]);
     ana.patch("/v1/me", 1, &json!({"locale": "es"})).await.expect(200);
     assert!(ana.get(&list).await.expect(200)["items"][0]["text"].as_str().unwrap().starts_with("He leído"));
+}
+
+async fn a_session_on_another_day_is_got_ready_for_anew(app: TestApp) {
+    let (ana, bo, id) = scheduled(&app, "dosing").await;
+    let list = format!("/v1/sessions/{id}/readiness");
+    ana.put(&format!("{list}/ride-home"), &json!({"done": true})).await.expect(200);
+    let ticked = async || ana.get(&list).await.expect(200).to_string().matches("\"done\":true").count();
+    let synced = ana.get("/v1/sync").await.expect(200)["next"].as_str().unwrap().to_owned();
+    let to = async |version: i64, at| {
+        bo.patch(&format!("/v1/sessions/{id}"), version, &json!({"starts_at": at})).await.expect(200);
+    };
+    let at = app.now() + Duration::days(7);
+    to(1, at + Duration::hours(1)).await;
+    assert_eq!(ticked().await, 1, "an hour later the same ride will do");
+    to(2, at + Duration::days(5)).await;
+    assert_eq!(ticked().await, 0);
+    let news = ana.get(&format!("/v1/sync?since={synced}")).await.expect(200);
+    assert_eq!(news["session_readiness"]["upserts"][0]["done"], json!([]), "the phone is told: {news}");
 }
 
 async fn what_is_wrong_with_a_preparation_is_named(app: TestApp) {

@@ -74,7 +74,7 @@ async fn an_open_alert_leaves_grounding_and_shows_whom_to_call(app: TestApp) {
     let ana = app.patient("ana").await;
     assert_eq!(today(&ana).await.get("support"), None);
     ana.post("/v1/checkins", &json!({"mood": 0, "emotions": ["hopeless"]})).await.expect(201);
-    for _ in 0..20 {
+    for _ in 0..18 {
         let offered = today(&ana).await;
         assert_eq!(offered["prompt"]["category"], "grounding", "{offered}");
         assert_eq!(offered["support"]["emergency"], json!(["112"]));

@@ -22,6 +22,8 @@ both_engines![
     a_patient_who_moves_takes_the_reminders_along,
     a_session_scheduled_late_says_what_will_not_come,
     steps_that_do_not_fit_are_refused,
+    nothing_begins_or_ends_long_before_its_time,
+    an_answer_that_stands_against_dosing_is_acknowledged_first,
     stale_changes_change_nothing,
     every_change_is_audited,
     pages_of_sessions_are_stable,
@@ -302,14 +304,50 @@ async fn steps_that_do_not_fit_are_refused(app: TestApp) {
         ("no-show", vec!["start", "complete", "cancel", "no-show"]),
         ("start", vec!["start", "cancel", "no-show"]),
     ] {
-        let made = bo.schedule(&ana, "integration", app.now() + Duration::days(3)).await;
+        let made = bo.schedule(&ana, "integration", app.now()).await;
         bo.step(&format!("{}/{first}", path(&made)), 1).await.expect(200);
         for step in second {
             bo.step(&format!("{}/{step}", path(&made)), 2).await.refused(409, "wrong_session_state");
         }
         bo.patch(&path(&made), 2, &json!({"location": "home"})).await.refused(409, "wrong_session_state");
         assert_eq!(ana.get(&path(&made)).await.expect(200)["version"], 2);
+        app.advance(Duration::hours(2));
     }
+}
+
+/// A wrong row of the calendar must not begin a session of next month: it could not be taken back.
+async fn nothing_begins_or_ends_long_before_its_time(app: TestApp) {
+    let (ana, bo) = pair(&app).await;
+    let made = bo.schedule(&ana, "dosing", app.now() + Duration::days(21)).await;
+    let step = async |what: &str| bo.step(&format!("{}/{what}", path(&made)), 1).await;
+    for what in ["start", "complete", "no-show"] {
+        step(what).await.refused(409, "too_early");
+    }
+    app.advance(Duration::days(20));
+    let bo = app.log_in("bo").await;
+    let step = async |what: &str| bo.step(&format!("{}/{what}", path(&made)), 1).await;
+    step("start").await.refused(409, "too_early");
+    app.advance(Duration::hours(12));
+    step("no-show").await.refused(409, "too_early");
+    step("start").await.expect(200);
+    bo.step(&format!("{}/complete", path(&made)), 2).await.expect(200);
+}
+
+async fn an_answer_that_stands_against_dosing_is_acknowledged_first(app: TestApp) {
+    let (ana, bo) = pair(&app).await;
+    let made = bo.schedule(&ana, "dosing", app.now() + Duration::hours(1)).await;
+    let talk = bo.schedule(&ana, "integration", app.now() - Duration::hours(3)).await;
+    let answer = json!({"measure_id": "phq-9", "version": "1.0.0", "language": "en",
+        "answers": crate::measures::answers("phq9", "000000001")});
+    ana.post("/v1/measure-responses", &answer).await.expect(201);
+    let start = format!("{}/start", path(&made));
+    bo.step(&start, 1).await.refused(409, "acknowledgement_needed");
+    bo.step(&format!("{}/start", path(&talk)), 1).await.expect(200);
+    let alert = bo.get("/v1/alerts").await.expect(200)["items"][0].clone();
+    assert_eq!(alert["blocks_session"], true);
+    let acknowledge = format!("/v1/alerts/{}/acknowledge", id_of(&alert));
+    bo.post(&acknowledge, &json!({"reason": "We talked; she is safe."})).await.expect(200);
+    bo.step(&start, 1).await.expect(200);
 }
 
 async fn stale_changes_change_nothing(app: TestApp) {
@@ -328,7 +366,7 @@ async fn stale_changes_change_nothing(app: TestApp) {
 
 async fn every_change_is_audited(app: TestApp) {
     let (ana, bo) = pair(&app).await;
-    let made = bo.schedule(&ana, "integration", app.now() + Duration::days(3)).await;
+    let made = bo.schedule(&ana, "integration", app.now() + Duration::hours(3)).await;
     bo.patch(&path(&made), 1, &json!({"location": "home"})).await.expect(200);
     bo.step(&format!("{}/start", path(&made)), 2).await.expect(200);
     bo.step(&format!("{}/complete", path(&made)), 3).await.expect(200);

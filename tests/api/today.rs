@@ -13,6 +13,7 @@ both_engines![
     a_new_patient_reads_something_that_helps,
     the_screen_follows_the_treatment,
     an_answer_that_called_for_help_changes_the_screen,
+    what_waits_for_the_next_review_changes_nothing_on_the_screen,
     todays_date_and_hours_are_the_patients_own,
     a_long_history_asks_the_database_no_more_often,
     nothing_of_anybody_else_is_on_the_screen,
@@ -106,6 +107,18 @@ async fn an_answer_that_called_for_help_changes_the_screen(app: TestApp) {
     assert_eq!((&screen["phase"], kinds(&screen)), (&json!("support"), vec!["support"]));
     assert_eq!(screen["support"]["country"], "DE");
     assert_eq!(screen["prompt"]["category"], "grounding");
+}
+
+async fn what_waits_for_the_next_review_changes_nothing_on_the_screen(app: TestApp) {
+    let ana = app.patient("ana").await;
+    ana.post("/v1/measure-responses", &crate::measures::form("gad-2", "33")).await.expect(201);
+    assert_eq!(app.count("alerts").await, 1);
+    assert_ne!(today(&ana).await["phase"], "support");
+    ana.post("/v1/checkins", &json!({"mood": 0, "anxiety": 10})).await.expect(201);
+    assert_eq!(today(&ana).await["phase"], "support");
+    app.advance(Duration::days(7));
+    let ana = app.log_in("ana").await;
+    assert_ne!(today(&ana).await["phase"], "support", "a week at most, as with reminders");
 }
 
 async fn todays_date_and_hours_are_the_patients_own(app: TestApp) {

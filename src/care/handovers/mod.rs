@@ -34,6 +34,7 @@ use crate::{
     extract::{Once, PathId, ValidJson},
     idempotency::Answer,
     openapi::Problems,
+    plans, sessions,
     validate::Checks,
 };
 
@@ -205,6 +206,8 @@ async fn accept(
     }
     answer(tx, &row, "accepted").await?;
     queries::begin(app, tx, patient, row.to_member, me.clinic).await?;
+    sessions::hand_over(tx, patient, (row.from_member, row.to_member)).await?;
+    plans::hand_over(tx, patient, (row.from_member, row.to_member)).await?;
     let mut checks = Checks::default();
     for (kept, (pointer, chosen)) in
         KEPT.iter().zip([("/entry_ids", &input.entry_ids), ("/goal_ids", &input.goal_ids)])

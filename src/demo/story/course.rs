@@ -1,4 +1,4 @@
-//! The course of treatment: a plan, a questionnaire whose answer worries, and a session that takes place.
+//! The course of treatment: a plan, a session that takes place, and a questionnaire whose answer worries.
 
 use chrono::{Duration, SubsecRound};
 use reqwest::{Method, StatusCode};
@@ -15,11 +15,11 @@ use crate::{
 pub async fn treat(app: &AppState, cast: &Cast) -> Result<(), Broken> {
     chapter(
         7,
-        "The course of treatment: a plan, a questionnaire whose answer worries, a session that takes place",
+        "The course of treatment: a plan, a session that takes place, a questionnaire whose answer worries",
     );
     plan(app, cast).await?;
-    ask(app, cast).await?;
     take_place(app, cast).await?;
+    ask(app, cast).await?;
     request(app, cast).await
 }
 

@@ -217,9 +217,9 @@ pub async fn insert<'a>(
     };
     let rules = fired(measure, &facts);
     let flags: Vec<&str> = rules.iter().map(|rule| rule.id.as_str()).collect();
-    if draft.shared {
-        consents::require_sharing(tx.conn(), patient).await?;
-    }
+    // Filled in while offline, it may meet an answer about sharing that was changed since. A form is never refused for
+    // that: it is kept closed, and what it calls for counts all the same.
+    let shared = draft.shared && consents::may_share(tx.conn(), patient).await?;
     let row = measure_responses::ActiveModel {
         patient_id: Set(patient),
         id: Set(id),
@@ -230,7 +230,7 @@ pub async fn insert<'a>(
         language: Set(draft.language.clone()),
         state: Set(if outcome.complete { "complete" } else { "partial" }.to_owned()),
         assignment_id: Set(draft.assignment_id.map(MeasureAssignmentId)),
-        shared_at: Set(draft.shared.then(|| tx.now())),
+        shared_at: Set(shared.then(|| tx.now())),
         started_at: Set(draft.started_at),
         taken_at: Set(draft.taken_at),
         total: Set(outcome.total),

@@ -245,11 +245,10 @@ impl World {
                 (String::new(), json!({"content": read["content"]}))
             }
             "update_session" => (self.session().await, json!({"location": "telehealth"})),
-            "get_session"
-            | "start_session"
-            | "complete_session"
-            | "cancel_session"
-            | "mark_session_no_show" => (self.session().await, Value::Null),
+            "get_session" | "cancel_session" => (self.session().await, Value::Null),
+            "start_session" | "complete_session" | "mark_session_no_show" => {
+                (self.session_of_now().await, Value::Null)
+            }
             "create_session_request" => {
                 self.app.execute("UPDATE session_requests SET state = 'withdrawn'", vec![]).await;
                 (String::new(), json!({"kind": "new", "note": "mornings are hard"}))
@@ -456,6 +455,11 @@ impl World {
     async fn session(&self) -> String {
         self.clear_calendar().await;
         id_of(&self.bo.schedule(&self.ana, "integration", self.app.now() + Duration::days(7)).await)
+    }
+
+    async fn session_of_now(&self) -> String {
+        self.clear_calendar().await;
+        id_of(&self.bo.schedule(&self.ana, "integration", self.app.now()).await)
     }
 
     /// Something that Ana asks for; what was asked before no longer waits.

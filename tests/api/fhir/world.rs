@@ -36,9 +36,11 @@ impl World {
                 json!({"purpose": purpose, "decision": "given", "text_version": "1", "language": "en"});
             ana.post("/v1/consents", &answer).await.expect(201);
         }
+        let dosing = id_of(&bo.schedule(&ana, "dosing", app.now()).await);
+        bo.step(&format!("/v1/sessions/{dosing}/start"), 1).await.expect(200);
         answers(app, &ana, &bo).await;
         let goal = goals(&ana, &bo, &mia).await;
-        let (dosing, planned) = sessions(app, (&ana, &bo, &mia)).await;
+        let planned = sessions(app, (&ana, &bo, &mia), &dosing).await;
         let (live, frozen) = journal(&ana, &bo, &mia).await;
         let world = Self { ana, bo, mia, dosing, planned, live, frozen, goal };
         world.words_of_the_patient().await;
@@ -90,9 +92,7 @@ async fn goals(ana: &Person, bo: &Person, mia: &Person) -> String {
 }
 
 /// A dosing session that was held and recorded, a planned one that was moved, and a plan ahead.
-async fn sessions(app: &TestApp, (ana, bo, mia): (&Person, &Person, &Person)) -> (String, String) {
-    let dosing = id_of(&bo.schedule(ana, "dosing", app.now()).await);
-    bo.step(&format!("/v1/sessions/{dosing}/start"), 1).await.expect(200);
+async fn sessions(app: &TestApp, (ana, bo, mia): (&Person, &Person, &Person), dosing: &str) -> String {
     let mut record = administration(app.now());
     let path = format!("/v1/sessions/{dosing}/administration");
     record["correction"].take();
@@ -119,7 +119,7 @@ async fn sessions(app: &TestApp, (ana, bo, mia): (&Person, &Person, &Person)) ->
         AND origin_kind = 'session' AND id = (SELECT id FROM notifications WHERE recipient_id = $1 \
         AND origin_kind = 'session' AND state = 'planned' ORDER BY due_at, id LIMIT 1)";
     assert_eq!(app.execute(told, vec![ana.id.into(), app.now().into()]).await.rows_affected(), 1);
-    (dosing, planned)
+    planned
 }
 
 /// Entries of every fate: live, frozen, unshared again, for a while only, a draft, and hers alone.

@@ -7,6 +7,8 @@ use crate::harness::{Person, Reply, TestApp, both_engines, id_of};
 both_engines![
     a_patient_takes_all_shares_along_in_one_act,
     some_or_none_of_the_shares_go_along,
+    what_was_planned_goes_along,
+    whose_care_has_ended_is_in_nobodys_way,
     nothing_changes_until_the_patient_answers,
     what_is_wrong_with_an_answer_changes_nothing,
     another_patients_proposal_is_nothing,
@@ -122,4 +124,31 @@ async fn another_patients_proposal_is_nothing(app: TestApp) {
     accept(&ben, &id, &json!({"shares": "all"})).await.refused(404, "not_found");
     assert_eq!(ben.get("/v1/me/handovers").await.expect(200), json!({"items": []}));
     assert_eq!(read(&bo, &ana, &live).await, 200);
+}
+
+async fn what_was_planned_goes_along(app: TestApp) {
+    let World { ana, bo, dee, id, .. } = world(&app).await;
+    let ben = app.patient_of(&bo, "ben").await;
+    let at = app.now() + chrono::Duration::days(7);
+    let session = id_of(&bo.schedule(&ana, "integration", at).await);
+    bo.schedule(&ben, "integration", at + chrono::Duration::days(1)).await;
+    accept(&ana, &id, &json!({"shares": "none"})).await.expect(204);
+    let seen = ana.get(&format!("/v1/sessions/{session}")).await.expect(200);
+    assert_eq!((&seen["member_id"], &seen["version"]), (&json!(dee.id), &json!(2)));
+    // Bo's calendar has nothing to do with it any more.
+    let path = format!("/v1/sessions/{session}");
+    dee.patch(&path, 2, &json!({"starts_at": at + chrono::Duration::days(1)})).await.expect(200);
+    bo.schedule(&ben, "integration", at).await;
+}
+
+async fn whose_care_has_ended_is_in_nobodys_way(app: TestApp) {
+    let (ana, bo) = (app.patient("ana").await, app.therapist("bo").await);
+    let ben = app.patient_of(&bo, "ben").await;
+    let at = app.now() + chrono::Duration::days(7);
+    bo.schedule(&ana, "integration", at).await;
+    let body = json!({"kind": "integration", "starts_at": at});
+    let path = format!("/v1/patients/{}/sessions", ben.id);
+    bo.post(&path, &body).await.refused(409, "member_overlap");
+    ana.delete(&format!("/v1/care-team/{}", bo.id)).await.expect(204);
+    bo.post(&path, &body).await.expect(201);
 }

@@ -12,6 +12,7 @@ use crate::{
 both_engines![
     an_empty_queue_reads_well,
     entries_wait_first_shared_first_with_alerts_above,
+    the_gravest_alert_is_there_however_many_there_are,
     pages_follow_each_other_while_new_entries_come,
     what_was_reviewed_waits_no_more_until_its_words_change,
     a_frozen_share_stays_reviewed_whatever_is_written_later,
@@ -310,4 +311,18 @@ async fn reads_of_the_queue_are_in_the_access_log(app: TestApp) {
     assert!(actions.starts_with(&[&json!("review.mark"), &json!("review.queue")]), "{actions:?}");
     let log = ben.get("/v1/me/access-log").await.expect(200);
     assert!(!log.to_string().contains("review.queue"), "nothing of Ben was shown");
+}
+
+async fn the_gravest_alert_is_there_however_many_there_are(app: TestApp) {
+    let (ana, bo) = (app.patient("ana").await, app.therapist("bo").await);
+    for _ in 0..101 {
+        ana.post("/v1/measure-responses", &crate::measures::form("gad-2", "33")).await.expect(201);
+    }
+    app.advance(Duration::minutes(1));
+    ana.post("/v1/measure-responses", &crate::measures::form("phq-9", "000000001")).await.expect(201);
+    let digest = bo.get(&format!("/v1/patients/{}/digest", ana.id)).await.expect(200);
+    let queue = queue(&bo).await;
+    assert_eq!(queue["alerts"].as_array().unwrap().len(), 100);
+    assert_eq!(queue["alerts"][0]["rule"], "phq9-item9-any");
+    assert!(digest.to_string().contains("phq9-item9-any"), "{digest}");
 }
