@@ -41,7 +41,7 @@ pub use logins::{Issued, device_place};
 pub use names::SealedName;
 pub use passwords::{BadHashing, Hashing, Passwords};
 pub use queries::{NewAccount, account_row, create_account, email_place, name_place, own_name, wrapped};
-pub use register::{invitation as find_invitation, take as take_invitation};
+pub use register::{ATTEMPTS as INVITATION_ATTEMPTS, invitation as find_invitation, take as take_invitation};
 pub use reset::answer_requests;
 pub use routes::{router, well_known};
 pub use tokens::{BadSigningKey, Tokens};

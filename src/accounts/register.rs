@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Attempts with one valid code before it is burnt.
-const ATTEMPTS: i32 = 5;
+pub const ATTEMPTS: i32 = 5;
 
 /// Makes the account and logs its first device in.
 ///

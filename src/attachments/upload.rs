@@ -225,24 +225,33 @@ pub async fn complete(app: &AppState, me: &Patient, which: Which) -> ApiResult<A
             "Parts are missing. Send them from next_part on, then complete it.",
         ));
     }
-    let mut edits = Edits::default();
-    if row.state != COMPLETE {
-        let _seat = CHECKS.acquire().await.map_err(ApiError::internal)?;
-        match check(app, &me.key, &row).await {
-            Ok(found) => edits = found,
-            Err(error) => {
-                if matches!(error, ApiError::Refused { .. }) {
-                    app.db
-                        .write(&me.writing(), async |tx| {
-                            queries::erase(tx.conn(), which.patient, which.id).await
-                        })
-                        .await?;
-                }
-                return Err(error);
-            }
-        }
+    let _seat = CHECKS.acquire().await.map_err(ApiError::internal)?;
+    // Said twice at once, the other one may be done by now, and what is stored no longer what was sent.
+    let row = queries::find(app.db.reader(), which).await?;
+    let checked = if row.state == COMPLETE { Ok(Edits::default()) } else { check(app, &me.key, &row).await };
+    app.db
+        .write(&me.writing(), async |tx| match checked {
+            Ok(edits) => bind(tx, &me.key, which, &edits).await.map(Ok),
+            Err(error) => refuse(tx, &me.key, which, error).await,
+        })
+        .await?
+}
+
+/// What is refused for its content goes, unless it was completed meanwhile by the same request said twice.
+async fn refuse(
+    tx: &WriteTx,
+    key: &DataKey,
+    which: Which,
+    error: ApiError,
+) -> ApiResult<ApiResult<AttachmentCompleted>> {
+    if !matches!(error, ApiError::Refused { .. }) {
+        return Err(error);
     }
-    app.db.write(&me.writing(), async |tx| bind(tx, &me.key, which, &edits).await).await
+    if queries::find(tx.conn(), which).await?.state == COMPLETE {
+        return bind(tx, key, which, &Edits::default()).await.map(Ok);
+    }
+    queries::erase(tx.conn(), which.patient, which.id).await?;
+    Ok(Err(error))
 }
 
 async fn check(app: &AppState, key: &DataKey, row: &attachments::Model) -> ApiResult<Edits> {

@@ -18,7 +18,8 @@ use super::{
 };
 use crate::{
     accounts::{
-        Caller, Capabilities, Capability, InvitationCode, code_hash, find_invitation, take_invitation,
+        Caller, Capabilities, Capability, INVITATION_ATTEMPTS, InvitationCode, code_hash, find_invitation,
+        take_invitation,
     },
     app::AppState,
     audit::Event,
@@ -242,6 +243,7 @@ pub async fn preview(app: &AppState, typed: &str, now: DateTime<Utc>) -> ApiResu
         .filter(invitations::Column::CodeHash.eq(code_hash(&app.limits_mac, &code)))
         .filter(invitations::Column::UsedAt.is_null())
         .filter(invitations::Column::RevokedAt.is_null())
+        .filter(invitations::Column::Attempts.lt(INVITATION_ATTEMPTS))
         .filter(invitations::Column::ExpiresAt.gt(now))
         .one(app.db.reader())
         .await?

@@ -18,7 +18,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{clinic, invitations::code_place};
 use crate::{
-    accounts::{Caller, Planner},
+    accounts::{Caller, INVITATION_ATTEMPTS, Planner},
     app::AppState,
     content::{ByLocale, in_locale},
     error::{ApiError, ApiResult},
@@ -98,6 +98,7 @@ async fn open(app: &AppState, me: &Caller, id: InvitationId) -> ApiResult<invita
         .filter(invitations::Column::InvitedBy.eq(me.account))
         .filter(invitations::Column::UsedAt.is_null())
         .filter(invitations::Column::RevokedAt.is_null())
+        .filter(invitations::Column::Attempts.lt(INVITATION_ATTEMPTS))
         .filter(invitations::Column::ExpiresAt.gt(now))
         .one(app.db.reader())
         .await?

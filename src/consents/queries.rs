@@ -205,6 +205,7 @@ async fn append(tx: &WriteTx, row: consents::Model) -> ApiResult<()> {
 /// Closes everything that the patient has opened to their care team, wherever it is kept.
 async fn close(tx: &WriteTx, patient: PatientId, key: &DataKey) -> ApiResult<()> {
     care::end_shares(tx, patient, None).await?;
+    reminders::withdraw_from_readers(tx, patient).await?;
     measures::unshare_all(tx, patient).await?;
     sessions::close_intentions(tx, patient, key).await
 }

@@ -4,7 +4,7 @@ use entity::{
     goal_progress, goals,
     ids::{AccountId, GoalId, JournalEntryId, PatientId},
 };
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set, Statement};
 
 use super::{
     dto::{Goal, GoalPatch},
@@ -205,12 +205,26 @@ pub async fn delete(tx: &WriteTx, patient: PatientId, id: GoalId, version: i32) 
     }
     links::remove(tx, patient, id).await?;
     shares::remove(tx, patient, id).await?;
+    bury_notes(tx, patient, id).await?;
     goal_progress::Entity::delete_many()
         .filter(goal_progress::Column::PatientId.eq(patient))
         .filter(goal_progress::Column::GoalId.eq(id))
         .exec(tx.conn())
         .await?;
     goals::Entity::delete_by_id((patient, id)).exec(tx.conn()).await?;
-    // The notes go with their goal, on other devices too.
     crate::sync::bury(tx, patient, "goals", id).await
+}
+
+/// The notes go with their goal, on other devices too, and also where the goal itself comes back.
+async fn bury_notes(tx: &WriteTx, patient: PatientId, goal: GoalId) -> ApiResult<()> {
+    let statement = Statement::from_sql_and_values(
+        tx.conn().get_database_backend(),
+        "INSERT INTO tombstones (patient_id, collection, id, sync_seq, deleted_at) \
+         SELECT patient_id, 'goal_progress', id, $3, $4 FROM goal_progress WHERE patient_id = $1 AND goal_id = $2 \
+         ON CONFLICT (patient_id, collection, id) DO UPDATE SET sync_seq = excluded.sync_seq, \
+         deleted_at = excluded.deleted_at",
+        [patient.0.into(), goal.0.into(), tx.sync_seq().into(), tx.now().into()],
+    );
+    tx.conn().execute_raw(statement).await?;
+    Ok(())
 }

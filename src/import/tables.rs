@@ -102,6 +102,7 @@ pub fn close(tables: &mut Map<String, Value>, to: &Target<'_>) {
             }
         }
     }
+    close_shares(tables);
     if let Some(files) = tables.get_mut("attachments").and_then(Value::as_array_mut) {
         files.retain(|row| row["state"] == "complete");
     }
@@ -112,6 +113,22 @@ pub fn close(tables: &mut Map<String, Value>, to: &Target<'_>) {
             *clinic = json!(to.clinic);
         }
     }
+}
+
+/// What was opened to another care team is closed to this one until the patient shares it here.
+fn close_shares(tables: &mut Map<String, Value>) {
+    let mut rows = |table: &str, close: fn(&mut Map<String, Value>)| {
+        let rows = tables.get_mut(table).and_then(Value::as_array_mut).into_iter().flatten();
+        rows.filter_map(Value::as_object_mut).for_each(close);
+    };
+    rows("measure_responses", |row| {
+        row.remove("shared_at");
+    });
+    rows("sessions", |row| {
+        if let Some(intention) = row.get_mut("intention").and_then(Value::as_object_mut) {
+            intention.insert("shared".into(), false.into());
+        }
+    });
 }
 
 #[cfg(test)]

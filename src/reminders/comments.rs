@@ -114,10 +114,7 @@ pub fn note(tx: &WriteTx, zone: &str, slot: String, category: &str) -> ApiResult
 
 /// Takes back what was not sent yet about comments that are gone, from the patient and from everybody who read them.
 pub async fn withdraw_comments(tx: &WriteTx, patient: PatientId, comments: Vec<Uuid>) -> ApiResult<()> {
-    use entity::care_relations::{Column as Relation, Entity as Relations};
-    let members =
-        Relations::find().select_only().column(Relation::MemberId).filter(Relation::PatientId.eq(patient));
-    let told = Column::RecipientId.eq(patient.0).or(Column::RecipientId.in_subquery(members.into_query()));
+    let told = Column::RecipientId.eq(patient.0).or(by_team(patient));
     let which = told.and(Column::OriginKind.eq(COMMENT)).and(Column::OriginId.is_in(comments));
     cancel(tx, which, Reason::Superseded).await
 }
@@ -146,6 +143,20 @@ pub async fn withdraw_entry_from(
 pub async fn withdraw_from(tx: &WriteTx, patient: PatientId, member: AccountId) -> ApiResult<()> {
     let which = Column::RecipientId.eq(member).and(Column::SubjectPatientId.eq(patient));
     cancel(tx, which, Reason::CareEnded).await
+}
+
+/// Takes back what was not sent yet to anybody about comments that only the patient reads from now on.
+pub async fn withdraw_from_readers(tx: &WriteTx, patient: PatientId) -> ApiResult<()> {
+    let of_others = by_team(patient).and(Column::OriginKind.eq(COMMENT));
+    cancel(tx, of_others.and(Column::SubjectPatientId.eq(patient)), Reason::ConsentWithdrawn).await
+}
+
+/// Whoever takes or took part in the patient's care.
+fn by_team(patient: PatientId) -> Expr {
+    use entity::care_relations::{Column as Relation, Entity as Relations};
+    let members =
+        Relations::find().select_only().column(Relation::MemberId).filter(Relation::PatientId.eq(patient));
+    Column::RecipientId.in_subquery(members.into_query())
 }
 
 /// Takes back what was not sent yet to a member who treats nobody any more.

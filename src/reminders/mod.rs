@@ -36,7 +36,7 @@ pub use answers::{announce_answer, withdraw_offers};
 pub use attention::{Streaks, streaks};
 pub use comments::{
     announce_comment, announce_to_readers, cancel, withdraw_comments, withdraw_entry_from, withdraw_from,
-    withdraw_from_stopped,
+    withdraw_from_readers, withdraw_from_stopped,
 };
 pub use defaults::start_defaults;
 pub use delivery::{DeliveryPolicy, parse_policy, router as delivery_router};

@@ -115,6 +115,7 @@ async fn an_address_is_taken_once_and_nobody_learns_whose_it_is(app: TestApp) {
             .refused(409, "registration_refused");
     }
     app.anon().post("/v1/auth/register", &registration(&code, "fresh")).await.invalid("/invitation_code");
+    app.anon().get(&format!("/v1/invitation-codes/{code}")).await.refused(404, "not_found");
 }
 
 async fn a_wrong_password_and_an_unknown_address_answer_alike(app: TestApp) {

@@ -1,7 +1,9 @@
 //! Voice notes and drawings: uploaded in parts, checked, stripped, shared, frozen, deleted.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use axum::http::Method;
 use chrono::Duration;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::harness::{Person, Reply, TestApp, both_engines, id_of};
@@ -12,6 +14,7 @@ both_engines![
     damaged_and_mistyped_uploads_are_refused_and_not_kept,
     what_is_wrong_with_an_announcement_is_named,
     where_a_picture_was_taken_is_not_kept,
+    completing_twice_at_once_keeps_the_file,
     a_therapist_gets_what_the_shared_revision_shows,
     a_field_takes_only_complete_attachments_of_its_entry,
     deleting_an_attachment_or_its_entry_leaves_nothing,
@@ -230,6 +233,24 @@ async fn where_a_picture_was_taken_is_not_kept(app: TestApp) {
     let body = ana.file(&entry, &id).await.body;
     let holds = |words: &[u8]| body.windows(words.len()).any(|window| window == words);
     assert!(holds(b"pixels") && !holds(b"52.5200") && !holds(b"Exif"));
+}
+
+/// The network is slow, and the app asks again while the first answer is under way.
+async fn completing_twice_at_once_keeps_the_file(app: TestApp) {
+    let ana = app.patient("ana").await;
+    let entry = ana.impressions().await;
+    let file = jpeg(b"x");
+    let hash: String = digest(&SHA256, &file).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    for _ in 0..4 {
+        let body =
+            json!({"field": "drawing", "media_type": "image/jpeg", "bytes": file.len(), "sha256": hash});
+        let id = id_of(&ana.post(&of(&entry), &body).await.expect(201));
+        ana.part(&entry, &id, 0, &file).await.expect(200);
+        for reply in join_all((0..12).map(|_| ana.complete(&entry, &id))).await {
+            assert_eq!(reply.expect(200)["attachment"]["state"], "complete");
+        }
+        assert_eq!(ana.file(&entry, &id).await.status, 200);
+    }
 }
 
 async fn a_therapist_gets_what_the_shared_revision_shows(app: TestApp) {

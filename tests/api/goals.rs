@@ -289,7 +289,7 @@ async fn a_deleted_goal_is_gone_with_everything_about_it(app: TestApp) {
     for table in ["goals", "goal_progress", "goal_entries", "goal_shares"] {
         assert_eq!(app.count(table).await, 0, "{table}");
     }
-    assert_eq!(app.count("tombstones").await, 1);
+    assert_eq!(app.count("tombstones").await, 2, "the goal's and its note's");
     ana.get(&format!("/v1/journal/entries/{entry}")).await.expect(200);
 }
 

@@ -86,6 +86,12 @@ async fn written(app: &TestApp, ana: &Person, bo: &Person) -> String {
         let path = format!("/v1/journal/entries/{entry}/comments");
         ana.post(&path, &json!({ "text": text })).await.expect(201);
     }
+    let mut form = crate::measures::form("gad-7", "1111111");
+    form["shared"] = json!(true);
+    ana.post("/v1/measure-responses", &form).await.expect(201);
+    let session = id_of(&bo.schedule(ana, "integration", app.now() + Duration::days(30)).await);
+    let intention = json!({"text": "for Bo", "shared": true});
+    ana.patch(&format!("/v1/sessions/{session}/intention"), 1, &intention).await.expect(200);
     let note = ana.impressions().await;
     ana.voice_note(&note, &wav_of(&[9; 700_000])).await
 }
@@ -116,6 +122,8 @@ async fn nothing_is_lost_on_the_way_to_another_installation(app: TestApp) {
     assert!(pulled["journal_entries"]["upserts"].as_array().unwrap().len() >= 4);
     let shared = eve.get(&format!("/v1/patients/{}/journal/entries", ana.id)).await.expect(200);
     assert_eq!(shared["items"], json!([]));
+    let forms = eve.get(&format!("/v1/patients/{}/measure-responses", ana.id)).await.expect(200);
+    assert!(!forms.to_string().contains("gad-7"), "{forms}");
     let log = moved.get("/v1/me/access-log").await.expect(200);
     let acts: Vec<&Value> = log["items"].as_array().unwrap().iter().map(|act| &act["action"]).collect();
     assert!(acts.contains(&&json!("import.records")), "{acts:?}");
@@ -152,6 +160,13 @@ fn same(before: &Value, after: &Value, clinic: &Value) {
             let mut row = row.clone();
             if row.get("clinic_id").is_some() {
                 row["clinic_id"] = clinic.clone();
+            }
+            // What was opened to the care team there is closed here.
+            if table == "measure_responses" {
+                row.as_object_mut().unwrap().remove("shared_at");
+            }
+            if row["intention"]["shared"] == true {
+                row["intention"]["shared"] = json!(false);
             }
             let now = ended(table, &row["state"]);
             if let Some(now) = now {

@@ -181,8 +181,15 @@ async fn whoever_reads_it_no_longer_is_not_told(app: TestApp) {
         told(&app, &bo).await,
         [ended("superseded"), ended("superseded"), ("planned".to_owned(), None)]
     );
+    let answer = |decision: &str| json!({"purpose": "sharing_with_care_team", "decision": decision, "text_version": "1"});
+    ana.post("/v1/consents", &answer("withdrawn")).await.expect(201);
+    assert_eq!(told(&app, &bo).await[2], ended("consent_withdrawn"));
+    ana.post("/v1/consents", &answer("given")).await.expect(201);
+    ana.share(&other, &bo, &json!({})).await.expect(200);
+    app.advance(Duration::seconds(1));
+    ana.post(&own(&other), &word("shared again")).await.expect(201);
     ana.delete(&format!("/v1/care-team/{}", bo.id)).await.expect(204);
-    assert_eq!(told(&app, &bo).await[2], ended("care_ended"));
+    assert_eq!(told(&app, &bo).await[3], ended("care_ended"));
 }
 
 async fn what_is_wrong_with_a_comment_is_named(app: TestApp) {

@@ -55,7 +55,8 @@ pub async fn shared_ids(
     Ok(shared)
 }
 
-/// Gives the new member the same shares, with the same end and the same frozen words.
+/// Gives the new member the same shares, with the same end and the same frozen words. What they read already they go on
+/// reading as it was shared with them.
 pub async fn copy(
     tx: &WriteTx,
     kept: &Kept,
@@ -69,7 +70,8 @@ pub async fn copy(
          SELECT patient_id, {record_id}, $4, until, $3, NULL{columns} FROM {table} \
          WHERE {OPEN} AND {} \
          ON CONFLICT (patient_id, {record_id}, member_id) DO UPDATE SET until = excluded.until, \
-         shared_at = excluded.shared_at, ended_at = NULL{fresh}",
+         shared_at = excluded.shared_at, ended_at = NULL{fresh} \
+         WHERE {table}.ended_at IS NOT NULL OR {table}.until <= $3",
         ids.hold(record_id, 5)
     );
     let values: [Value; 5] = [patient.0.into(), from.0.into(), tx.now().into(), to.0.into(), ids.value()];

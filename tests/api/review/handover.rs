@@ -7,6 +7,7 @@ use crate::harness::{Person, Reply, TestApp, both_engines, id_of};
 both_engines![
     a_patient_takes_all_shares_along_in_one_act,
     some_or_none_of_the_shares_go_along,
+    what_the_new_one_read_already_stays_as_it_was,
     what_was_planned_goes_along,
     whose_care_has_ended_is_in_nobodys_way,
     nothing_changes_until_the_patient_answers,
@@ -124,6 +125,17 @@ async fn another_patients_proposal_is_nothing(app: TestApp) {
     accept(&ben, &id, &json!({"shares": "all"})).await.refused(404, "not_found");
     assert_eq!(ben.get("/v1/me/handovers").await.expect(200), json!({"items": []}));
     assert_eq!(read(&bo, &ana, &live).await, 200);
+}
+
+async fn what_the_new_one_read_already_stays_as_it_was(app: TestApp) {
+    let World { ana, dee, frozen, id, .. } = world(&app).await;
+    crate::authz::assign(&app, &ana, &dee).await;
+    ana.share(&frozen, &dee, &json!({})).await.expect(200);
+    accept(&ana, &id, &json!({"shares": "all"})).await.expect(204);
+    let path = format!("/v1/journal/entries/{frozen}");
+    ana.patch(&path, 1, &json!({"fields": {"text": "written later"}})).await.expect(200);
+    let seen = dee.get(&format!("/v1/patients/{}/journal/entries/{frozen}", ana.id)).await.expect(200);
+    assert!(seen.to_string().contains("written later"), "live as it was: {seen}");
 }
 
 async fn what_was_planned_goes_along(app: TestApp) {
